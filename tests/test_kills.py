@@ -1,0 +1,88 @@
+"""Nightly: the driver, a worker or its child killed at random moments; the run ends the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.inspect.verify import verify
+from pipelines.store import manifest as manifests
+from tests.crawls import Crawl, html, prose
+from tests.test_run import committed, finish, recipe_for
+
+pytestmark = pytest.mark.nightly
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def crawl_files(tmp_path_factory):
+    crawl = Crawl()
+    for n in range(600):
+        crawl.page(f"https://s{n % 40}.example.org/{n}", html(f"Page {n}", prose(n, 120)))
+    return crawl.write(tmp_path_factory.mktemp("kills"), 8)
+
+
+@pytest.fixture(scope="module")
+def expected(crawl_files, tmp_path_factory):
+    return committed(finish(recipe_for(crawl_files), tmp_path_factory.mktemp("whole"), 2))
+
+
+def start(crawl_files, tmp_path, out):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe_for(crawl_files).model_dump(mode="json")))
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(path), "--out", str(out)]
+    return subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)
+
+
+def descendants(pid: int, marker: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, ValueError):
+                continue
+            if marker in command and (parent == pid or parent in descendants(pid, "python")):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("victim", ["driver", "worker", "child"])
+def test_killed_ten_times_a_run_ends_the_same(crawl_files, expected, tmp_path, victim):
+    out = tmp_path / "run"
+    moments = random.Random(victim)
+    killed = 0
+    for _ in range(KILLS):
+        process = start(crawl_files, tmp_path, out)
+        time.sleep(3 + moments.random() * 12)
+        if victim == "driver":
+            targets = [process.pid]
+        else:
+            marker = "sdk_worker_main" if victim == "worker" else "engine.child"
+            targets = descendants(process.pid, marker)[:1]
+        for target in targets:
+            if process.poll() is None:
+                os.kill(target, signal.SIGKILL)
+                killed += 1
+        try:
+            process.wait(timeout=240)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the run hangs after its {victim} was killed")
+        half = manifests.load(str(out))
+        for file in half.named() if half else []:
+            assert (out / file).exists()
+        if victim == "worker" and process.returncode:
+            assert "run the same command again" in process.stderr.read()
+    assert killed >= 3, "too few kills hit a running process to mean anything"
+    ended = finish(recipe_for(crawl_files), out, 2)
+    assert committed(ended) == expected
+    assert verify(ended) == []
