@@ -1,8 +1,8 @@
 """From link scores to authority: harmonic centrality, percentiles, and head, middle or fringe.
 
 Harmonic centrality of a node is the sum of 1/d over the nodes that reach it, d the number of links
-on the shortest way (Boldi and Vigna 2014). Link farms move it less than PageRank, and counted from
-trusted seeds only it resists them best of the usual scores. Sources are walked 64 at a time, one
+on the shortest way (Boldi and Vigna 2014). Link farms move it less than PageRank, and least when it
+is counted from trusted seeds only. Sources are walked 64 at a time, one
 bit each, so a level of 64 breadth-first searches costs one visit of the links at its front.
 """
 
@@ -40,7 +40,10 @@ def harmonic(
     starts = np.concatenate(([0], np.cumsum(np.bincount(source, minlength=n)))).astype(np.int64)
     scale = 1.0
     if seeds is not None:
-        chosen = np.unique(np.asarray(seeds, np.int64))
+        given = np.asarray(seeds)
+        if given.size and given.dtype.kind not in "iu":
+            raise ValueError(f"seeds must be integer ids, not {given.dtype}")
+        chosen = np.unique(given.astype(np.int64))
         if chosen.size and not 0 <= chosen[0] <= chosen[-1] < n:
             raise ValueError(f"seeds are in [{chosen[0]}, {chosen[-1]}], outside [0, {n})")
     else:

@@ -46,7 +46,7 @@ def clean_host(host: str) -> str | None:
         host = _PORT.sub("", host.strip()).rstrip(".").lower()
         if not host.isascii():
             try:
-                host = idna.uts46_remap(host, std3_rules=False, transitional=False).rstrip(".")
+                host = idna.uts46_remap(host, std3_rules=False).rstrip(".")
             except UnicodeError:
                 return None
             host = ".".join(_ascii_label(label) for label in host.split("."))

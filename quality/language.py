@@ -29,8 +29,11 @@ class Language(NamedTuple):
 
 LOOKED_AT = 1_000  # characters
 _FEWEST_LETTERS = 8
+_ASIAN_SHARE = 0.15  # no page in English, French ... reaches it; posts full of code do
+_UNSURE = 0.25  # CLD2 calls its verdict unreliable, and less than half of the text is in it
+_WEIGHTS = {"Hani": 3, "Kana": 2, "Kore": 2}  # in Latin letters, by what a character says
 
-# ISO 15924 code -> code points; Latin's ranges leave out signs. Han before kana, in this order.
+# ISO 15924 code -> code points; Latin's ranges leave out signs.
 _SCRIPTS: dict[str, tuple[tuple[int, int], ...]] = {
     "Latn": (
         (0x41, 0x5A),
@@ -73,7 +76,6 @@ _CODES = list(_SCRIPTS)
 _ONE_LANGUAGE = {
     "Kore": "ko",
     "Grek": "el",
-    "Hebr": "he",  # Yiddish is told apart by CLD2 below
     "Armn": "hy",
     "Geor": "ka",
     "Beng": "bn",
@@ -102,15 +104,86 @@ _REFUSED = re.compile(
 
 
 def detect(text: str) -> Language:
-    """Language of the first LOOKED_AT characters of a text. Never raises."""
+    """Language of the first LOOKED_AT characters of a text. Never raises.
+
+    A text counts as Chinese, Japanese or Korean from 15 % of their letters on, weighed by how much
+    each says: names and code in Latin letters do not make it English.
+    """
     head = _REFUSED.sub(" ", text[:LOOKED_AT])
     counts = _letters(head)
-    total = sum(counts.values())
-    if not total:
-        return Language("und", 0.0, "Zyyy")
-    # a Han character, syllable or kana says as much as about three, two and two Latin letters
-    weights = {"Hani": 3, "Kana": 2, "Kore": 2}
-    weighed = {code: n * weights.get(code, 1) for code, n in counts.items()}
-    asian = weighed.get("Hani", 0) + weighed.get("Kana", 0) + weighed.get("Kore", 0)
-    everything = sum(weighed.values())
-    ...
+    if sum(counts.values()) < _FEWEST_LETTERS:
+        return _und(_script(counts, head) if counts else "Zyyy")
+    weighed = {code: n * _WEIGHTS.get(code, 1) for code, n in counts.items()}
+    total = sum(weighed.values())
+    han, kana, hangul = (weighed.get(code, 0) for code in ("Hani", "Kana", "Kore"))
+    if han + kana + hangul >= _ASIAN_SHARE * total:
+        share = (han + kana + hangul) / total
+        if hangul > han + kana:
+            return _language("ko", share, "Kore")
+        # Japanese prose is half kana; a Chinese page may quote some
+        if 8 * kana >= han:
+            return _language("ja", share, "Jpan")
+        return _language("zh", share, _han_variant(head))
+    script = max(counts, key=lambda code: (counts[code], code))
+    if script in _ONE_LANGUAGE:
+        return _language(_ONE_LANGUAGE[script], weighed[script] / total, script)
+    reliable, _, guesses = pycld2.detect(head.encode(), bestEffort=True)
+    _, code, percent, _ = guesses[0]
+    code = _RENAMED.get(code, code)
+    if code == "un" or (code[0] in "xz" and code not in ("xh", "za", "zh", "zu")):
+        return _und(script)
+    confidence = percent / 100 * (1 if reliable else 0.5)
+    return _language(code, confidence, script) if confidence >= _UNSURE else _und(script)
+
+
+def _und(script: str) -> Language:
+    return Language("und", 0.0, script)
+
+
+def _language(code: str, confidence: float, script: str) -> Language:
+    return Language(code, round(confidence, 4), script)
+
+
+def _letters(text: str) -> dict[str, int]:
+    """Letters of each script in a text; scripts without any are left out."""
+    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    table = _script_table()
+    counts = np.bincount(table[np.minimum(points, len(table) - 1)], minlength=len(_CODES) + 1)
+    return {code: int(n) for code, n in zip(_CODES, counts, strict=False) if n}
+
+
+@cache
+def _script_table() -> NDArray[np.uint8]:
+    table = np.full(0x323B1, len(_CODES), dtype=np.uint8)
+    for i, ranges in enumerate(_SCRIPTS.values()):
+        for first, last in ranges:
+            table[first : last + 1] = i
+    return table
+
+
+def _script(counts: dict[str, int], text: str) -> str:
+    script = max(counts, key=lambda code: (counts[code], code))
+    return {"Hani": _han_variant(text), "Kana": "Jpan"}.get(script, script)
+
+
+def _han_variant(text: str) -> str:
+    """Hans or Hant, whichever has more characters that only it has; Hani where they tie."""
+    simplified, traditional = _han_variants()
+    s = sum(c in simplified for c in text)
+    t = sum(c in traditional for c in text)
+    return "Hans" if s > t else "Hant" if t > s else "Hani"
+
+
+@cache
+def _han_variants() -> tuple[frozenset[str], frozenset[str]]:
+    # The national standards of the time say which characters each writing uses: GB 2312 (1980) has
+    # no traditional forms, the common half of Big5 (first bytes A4 to C6) no simplified ones.
+    gb2312, big5 = set(), set()
+    for point in range(0x4E00, 0x9FA6):
+        char = chr(point)
+        if char.encode("gb2312", "ignore"):
+            gb2312.add(char)
+        if b"\xa4" <= char.encode("big5", "ignore")[:1] <= b"\xc6":
+            big5.add(char)
+    shared = {c for c in gb2312 if c.encode("big5", "ignore")}
+    return frozenset(gb2312 - shared), frozenset(big5 - gb2312)

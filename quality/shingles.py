@@ -29,7 +29,7 @@ _BLOCK_BYTES = 1 << 21  # text read at a time; bounds the scratch memory to abou
 _SEPARATOR, _LETTER, _SYMBOL, _MARK, _IGNORED = range(5)
 _CLASS_SHIFT, _CODE_POINT, _NORMALISE = 21, (1 << 21) - 1, 1 << 31
 _TABLE_SIZE = 0x20000
-# Beyond the table: Han characters (planes 2 and 3), invisible tags, nothing else that has a meaning.
+# Beyond the table: Han characters (planes 2 and 3), invisible tags, and nothing with a meaning.
 _HAN_END, _PLANE_OF_TAGS = 0x40000, 0xE
 _HAN_COMPATIBILITY = (0x2F800, 0x2FA1F)
 

@@ -310,7 +310,7 @@ def _ascii_host(host: str) -> str:
         host = unquote(host)
     if not host.isascii():
         try:
-            host = idna.uts46_remap(host, std3_rules=False, transitional=False)
+            host = idna.uts46_remap(host, std3_rules=False)
         except UnicodeError:
             return ""
         host = ".".join(

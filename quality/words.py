@@ -7,7 +7,8 @@ A text becomes an array of code points, and one pass over it finds
 
 Words go by script, not by language, so mixed pages need no decision:
 - letters and digits run together; an apostrophe, full stop or underscore between two of them joins
-  ("don't", "3.14", "example.com"), a comma joins digits ("1,000"), a hyphen does not;
+  ("don't", "3.14", "example.com"), a comma joins digits ("1,000"), a hyphen does not; a URL with
+  "://" in it is one word;
 - in scripts written without spaces (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan, Yi) every
   character is a word of its own: no dictionary, no second opinion, and repeats line up at any
   phase, which pairs of characters would not;
@@ -212,6 +213,15 @@ def _split(codes, classes, lower):  # type: ignore[no-untyped-def]
                     j += 1
                     continue
                 if j + 1 == n:
+                    break
+                slashes = j + 3 < n and codes[j] == 58 and codes[j + 1] == codes[j + 2] == 47
+                if slashes and 32 < codes[j + 3] < 127:
+                    # "://": a URL runs on over visible ASCII, closing marks left out.
+                    j += 3
+                    while j < n and 32 < codes[j] < 127:
+                        j += 1
+                    while classes[codes[j - 1]] & (STOP | CLOSER) or codes[j - 1] in (44, 58, 59):
+                        j -= 1
                     break
                 after = classes[codes[j + 1]]
                 joins = here & JOINER and after & (LETTER | DIGIT) and not after & SOLO

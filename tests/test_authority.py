@@ -87,6 +87,8 @@ def test_wrong_sources_are_one_line_errors():
         harmonic([0], [1], 2, seeds=[0], samples=1)
     with pytest.raises(ValueError, match="seeds"):
         harmonic([0], [1], 2, seeds=[2])
+    with pytest.raises(ValueError, match="integer ids, not bool"):
+        harmonic([0], [1], 2, seeds=[True, False])
     with pytest.raises(ValueError, match="samples"):
         harmonic([0, 1], [1, 0], 2, samples=0)
 

@@ -168,6 +168,7 @@ def test_content_usage_has_paths() -> None:
         "train-genai=n": False,
         "train-ai=?0": False,
         "train-ai=y": True,
+        "train-ai=y, train-genai=n": False,
         "bots=n": False,
         "bots=n, train-ai=y": True,
         "no-ai-train=no": None,

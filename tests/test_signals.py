@@ -34,6 +34,9 @@ ALONE = (
 )
 
 
+STOPS = ".!?…。！？؟।۔"
+
+
 def kind(char: str) -> str:
     """One of: space, mark (joins the word before it), alone, letter, digit, other."""
     category = unicodedata.category(char)
@@ -65,6 +68,10 @@ def pieces(text: str) -> list[tuple[str, int]]:
             while True:
                 joined = text[j] in "'’._" and kinds[j + 1] in ("letter", "digit")
                 comma = text[j] == "," and kinds[j - 1] == kinds[j + 1] == "digit"
+                url = re.match(r"://[!-~]+", text[j:])
+                if url:
+                    j += len(url.group().rstrip(".!?,:;\"')]}"))
+                    break
                 if kinds[j] in ("letter", "digit", "mark"):
                     j += 1
                 elif joined or comma:
@@ -143,9 +150,9 @@ def count_sentences(text: str) -> int:
         if is_word(piece):
             since += 1
             continue
-        if piece[0] not in ".!?…。！？":
+        if piece[0] not in STOPS:
             continue
-        rest = re.sub(r"\A[.!?…。！？\"'”’»«“)\]}」』）]+", "", text[end:])
+        rest = re.sub(rf"\A[{STOPS}\"'”’»«“)\]}}」』）]+", "", text[end:])
         if piece[0] in ".!?…" and rest and kind(rest[0]) != "space":
             continue
         if piece[0] in ".…":
@@ -181,7 +188,7 @@ def reference(text: str, language: str) -> dict[str, object]:
     ]
     ellipses = sum(len(p) // 3 for p in found if p[0] == ".") + text.count("…")
     n_lines, n_pieces = len(lines) or 1, len(found) or 1
-    listed = STOP_WORDS.get(language, "").split()
+    listed = STOP_WORDS.get(language.split("-")[0], "").split()
 
     def names(c: str) -> str:
         return unicodedata.name(c, "")
@@ -203,8 +210,7 @@ def reference(text: str, language: str) -> dict[str, object]:
         / line_chars,
         **{f"top_{n}gram_char_ratio": {x / chars for x in top[n]} for n in (2, 3, 4)},
         **{f"dup_{n}gram_char_ratio": duplicate_ngrams(tokens, n) / chars for n in range(5, 11)},
-        "terminal_punct_line_ratio": sum(x[-1] in ".!?…。！？\"'”’“»«」』" for x in lines)
-        / n_lines,
+        "terminal_punct_line_ratio": sum(x[-1] in STOPS + "\"'”’“»«」』" for x in lines) / n_lines,
         "short_line_ratio": sum(w <= 30 for w in width) / n_lines,
         "newline_ratio": text.count("\n") / n_pieces,
         "sentences": count_sentences(text),
@@ -268,7 +274,7 @@ LETTERS = "the of cat Cat DOG a x1 3 1,000 don't 中 文 的 ば ー カ 한국 
 TOKENS = st.sampled_from(
     LETTERS.split()
     + list("\u0301\u00ad\u200d\u200b\ufeff.…!?。！”\"')」,#•-_{\n\t\u00a0\u3000\x00\ud800")
-    + ["...", "\n\n", " \n", "javascript\n", "Lorem ipsum ", "the cat sat on the mat of x1 "]
+    + ["...", "://", "\n\n", " \n", "javascript\n", "Lorem ipsum ", "the cat sat on the mat of x1 "]
 )
 
 
@@ -323,6 +329,12 @@ def test_repeats_in_chinese_are_seen_without_spaces():
 def test_words_by_script():
     assert words("Don't stop: 1,000 well-known sites like example.com!") == [
         *("Don't", "stop", "1,000", "well", "known", "sites", "like", "example.com")
+    ]
+    assert words("(see https://example.com/a?b=c, or ftp://x.org/). Ends") == [
+        *("see", "https://example.com/a?b=c", "or", "ftp://x.org/", "Ends")
+    ]
+    assert words("见http://example.com/路径 http:// x") == [
+        *("见", "http://example.com/", "路", "径", "http", "x")
     ]
     assert words("我爱Python3和コード") == ["我", "爱", "Python3", "和", "コ", "ー", "ド"]
     assert words("한국어는 띄어쓰기") == ["한국어는", "띄어쓰기"]

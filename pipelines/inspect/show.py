@@ -143,8 +143,10 @@ def summary(manifest: Manifest, as_json: bool) -> None:
     extract, pack = manifest.stages.get("extract"), manifest.stages.get("pack")
     pages = sum(f.rows for f in extract.tables["pages"]) if extract else 0
     shards = manifest.tables("pack", "shards")
+    failed = sum(n for name, n in extract.counts.items() if name[:7] == "failed_") if extract else 0
     facts = {
         "pages": pages,
+        "failed": failed,
         "documents": extract.counts.get("documents", 0) if extract else 0,
         "kept": pack.counts.get("documents", 0) if pack else None,
         "tokens": pack.counts.get("tokens", 0) if pack else None,
@@ -163,3 +165,5 @@ def summary(manifest: Manifest, as_json: bool) -> None:
         )
     else:
         print(f"; tables in {manifest.run_dir}/")
+    if failed > pages * 0.01:
+        print(f"{failed:,} pages failed to be read: `gristmill funnel {manifest.run_dir}` says how")

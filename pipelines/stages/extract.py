@@ -33,6 +33,7 @@ TABLES = ("pages", "links", "robots", "documents", "ledger")
 BATCH_BYTES = 2 << 20
 BATCH_PAGES = 64
 MAX_RECORD_BYTES = 64 << 20
+_WANTED = captures.PAGE_TYPES | {"metadata"}  # WAT files hold their links in metadata records
 
 
 def plan(run: Run) -> list[Unit]:
@@ -153,7 +154,7 @@ class ExtractWork:
     def _crawl(self, path: str, out: UnitTables) -> Iterator[_Waiting]:
         limit = self.recipe.extract.limits.body_bytes
         with files.open_read(path) as stream:
-            for record in warc.read_records(stream, max_bytes=MAX_RECORD_BYTES):
+            for record in warc.read_records(stream, max_bytes=MAX_RECORD_BYTES, want=_WANTED):
                 if isinstance(record, warc.Damage):
                     out.stretch(record)
                 elif record.type in captures.PAGE_TYPES:

@@ -258,7 +258,8 @@ class Faults:
         return self._seen[page_id]
 
     def record(self, page_id: str, fault: Fault) -> None:
-        if page_id not in self._seen:
+        """Keep a kill. Exceptions need no keeping: the same page raises them again."""
+        if fault.reason != "error" and page_id not in self._seen:
             self._seen[page_id] = fault
             entry = {"page_id": page_id, "reason": fault.reason, "detail": fault.detail}
             files.write_json(files.join(self.folder, page_id + ".json"), entry)

@@ -22,7 +22,9 @@ _HEAD_END = re.compile(rb"\n\r*(?:\n|(?=<))")
 _STATUS = re.compile(rb"(?:HTTP|ICY)(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?!\d)[ \t]*(.*)", re.I)
 _FOLD = re.compile(rb"\r*\n[ \t]+")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*\Z")
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]{0,4096})?\r*\n")
+_CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]{0,4096})?\r*\n")
+_CUT_LINE = re.compile(rb"[ \t]*[0-9A-Fa-f]{0,15}[ \t]*(?:;[^\n]{0,4096})?\r?")
+_NEWLINE = re.compile(rb"\r*\n")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _NO_CODING = frozenset({"", "identity", "none", "binary", "8bit", "7bit", "utf-8", "utf8"})
@@ -52,48 +54,52 @@ def parse_response(content: bytes, *, max_body: int) -> HttpMessage:
     """
     problems: list[str] = []
     status, reason, headers, body = _head(content, problems)
-    while status is not None and 100 <= status < 200 and body[:5] == b"HTTP/":
+    while status is not None and 100 <= status < 200 and body.startswith(b"HTTP/"):
         status, reason, headers, body = _head(body, problems)
-    if "chunked" in _tokens(headers, "transfer-encoding"):
-        body = _dechunk(body, problems)
-    body = _decode(body, _tokens(headers, "content-encoding"), max_body, problems)
+    transfer = _tokens(headers, "transfer-encoding")
+    if "chunked" in transfer and body:
+        body, problem = _dechunk(body)
+        problems += [problem] if problem else []
+    codings = _tokens(headers, "content-encoding") + [t for t in transfer if t != "chunked"]
+    body = _decode(body, codings, max_body, problems)
     return HttpMessage(status, reason, headers, body, tuple(dict.fromkeys(problems)))
 
 
 def _head(
     content: bytes, problems: list[str]
 ) -> tuple[int | None, str, list[tuple[str, str]], bytes]:
-    line, newline, _ = content[:_MAX_HEAD].partition(b"\n")
-    first = _STATUS.match(line)
-    if not first and not _is_header(line):
+    """Status, reason and headers of a message, and what follows them."""
+    stop = content.find(b"\n", 0, _MAX_HEAD)
+    line = content[:stop] if stop >= 0 else content[:_MAX_HEAD]
+    status = _STATUS.match(line)
+    if not status:
         problems.append("no_status_line")
-        return None, "", [], content
     end = _HEAD_END.search(content, 0, _MAX_HEAD)
     if end:
         head, body = content[: end.start()], content[end.end() :]
     elif len(content) < _MAX_HEAD:
         head, body = content, b""
-        if not newline or not content.endswith(b"\n"):
-            problems.append("cut_head")
     else:  # no end in sight: all but the first line is body
         head, body = line, content[len(line) + 1 :]
-    if newline and b"\r" not in head and not line.endswith(b"\r"):
-        problems.append("lf_only")
     lines = _FOLD.sub(b" ", head).split(b"\n")
-    status, reason = None, ""
-    if first:
-        status, reason = int(first[1]), _text(first[2].strip())
+    if line[:5].upper() in (b"HTTP/", b"HTTP ") or status:
         lines = lines[1:]
-    else:
-        problems.append("no_status_line")
+    elif not (end and all(map(_is_header, lines))):  # no head at all
+        return None, "", [], content
+    if stop >= 0 and b"\r" not in content[: len(head) + 2]:
+        problems.append("lf_only")
     headers = []
     for line in lines:
-        name, _, value = line.partition(b":")
         if _is_header(line):
+            name, _, value = line.partition(b":")
             headers.append((_text(name.strip()).lower(), _text(value.strip())))
         elif line.strip():
             problems.append("bad_header")
-    return status, reason, headers, body
+    if not end and not content.endswith(b"\n"):
+        problems.append("cut_head")
+    if not status:
+        return None, "", headers, body
+    return int(status[1]), _text(status[2].strip()), headers, body
 
 
 def _is_header(line: bytes) -> bool:
@@ -111,49 +117,42 @@ def _text(data: bytes) -> str:
 def _tokens(headers: list[tuple[str, str]], name: str) -> list[str]:
     """The comma-separated values of all headers of a name, lower case."""
     values = ",".join(value for key, value in headers if key == name)
-    return [token.strip().strip('"').lower() for token in values.split(",") if token.strip()]
+    tokens = [token.partition(";")[0].strip(' \t"').lower() for token in values.split(",")]
+    return [token.removeprefix("x-") for token in tokens if token not in _NO_CODING]
 
 
-def _dechunk(body: bytes, problems: list[str]) -> bytes:
-    """The chunks of a body joined; as it is if it does not begin with a chunk. RFC 9112, 7.1."""
+def _dechunk(body: bytes) -> tuple[bytes, str]:
+    """The chunks of a body joined, and what was wrong with them (RFC 9112, 7.1).
+
+    A body that does not begin with a chunk is returned as it is.
+    """
     parts: list[bytes] = []
     pos = 0
-    while pos < len(body):
-        line = _CHUNK_SIZE.match(body, pos)
-        if not line:
-            cut = len(body) - pos < 20 and b"\n" not in body[pos:]
-            problems.append("cut_chunk" if cut and parts else "bad_chunk")
-            break
+    while line := _CHUNK_LINE.match(body, pos):
         size, start = int(line[1], 16), line.end()
         if size == 0:
-            return b"".join(parts)
+            rest = body[start : start + 1024].lstrip()
+            if parts or not rest or _is_header(rest.partition(b"\n")[0]):
+                return b"".join(parts), ""
+            return body, "encoding_lie"
         end = start + size
         parts.append(body[start:end])
-        if end > len(body):
-            pos = end
-            break
-        if body[end : end + 1] == b"\n":
-            pos = end + 1
-        elif body[end : end + 2] == b"\r\n":
-            pos = end + 2
-        elif end + 2 > len(body):
-            pos = len(body)
+        newline = _NEWLINE.match(body, end)
+        if newline:
+            pos = newline.end()
+        elif end + 1 >= len(body):
+            return b"".join(parts), "cut_chunk"
+        elif len(parts) == 1:
+            return body, "encoding_lie"
         else:
-            problems.append("bad_chunk")
-            break
-    else:
-        problems.append("cut_chunk")  # no chunk of size 0
-    if problems[-1:] == ["bad_chunk"] and len(parts) < 2:
-        problems[-1] = "encoding_lie"
-        return body
-    if pos > len(body):
-        problems.append("cut_chunk")
-    return b"".join(parts)
+            return b"".join(parts), "bad_chunk"
+    if not parts:
+        return body, "encoding_lie"
+    return b"".join(parts), "cut_chunk" if _CUT_LINE.fullmatch(body, pos) else "bad_chunk"
 
 
 def _decode(body: bytes, codings: list[str], max_body: int, problems: list[str]) -> bytes:
     """Undo the content codings, the last applied first. At most `max_body` bytes."""
-    codings = [coding.removeprefix("x-") for coding in codings if coding not in _NO_CODING]
     if len(codings) > _MAX_LAYERS:
         problems.append("unknown_encoding")
         codings = []
@@ -163,17 +162,17 @@ def _decode(body: bytes, codings: list[str], max_body: int, problems: list[str])
         if coding not in _DECODERS:
             problems.append("unknown_encoding")
             break
-        actual = "gzip" if body.startswith(MAGIC) else coding
-        actual = "zstd" if body.startswith(_ZSTD) else actual
-        decoded = _DECODERS[actual](body, max_body)
+        actual = "gzip" if body.startswith(MAGIC) else "zstd" if body.startswith(_ZSTD) else coding
+        data, fault, _ = _DECODERS[actual](body, max_body)
+        if fault in ("bad", "cut") and (not data or not _CONTROL.search(body, 0, 256)):
+            # Compressed data never looks like text, but text can decode to a few bytes.
+            problems.append("encoding_lie")
+            break
         if actual != coding:
             problems.append("encoding_lie")
-        if decoded.fault == "bad" and (not decoded.data or not _CONTROL.search(body, 0, 256)):
-            problems.append("encoding_lie" if not _CONTROL.search(body, 0, 256) else f"bad_{actual}")
-            break
-        if decoded.fault:
-            problems.append("too_large" if decoded.fault == "too_large" else f"{decoded.fault}_{actual}")
-        body = decoded.data
+        if fault:
+            problems.append(fault if fault == "too_large" else f"{fault}_{actual}")
+        body = data
     if len(body) > max_body:
         problems.append("too_large")
     return body[:max_body]
@@ -194,23 +193,24 @@ def _deflate(body: bytes, limit: int) -> Inflated:
 def _brotli(body: bytes, limit: int) -> Inflated:
     decoder = brotli.Decompressor()
     parts: list[bytes] = []
-    size, fault = 0, ""
-    data = body
+    pos, size, fault = 0, 0, ""
     try:
         while not decoder.is_finished():
-            out = decoder.process(data, output_buffer_limit=min(1 << 20, limit + 1 - size))
-            data = b""
+            # Small pieces: a fault costs the output of the piece it is found in.
+            piece = body[pos : pos + 4096] if decoder.can_accept_more_data() else b""
+            out = decoder.process(piece, output_buffer_limit=min(1 << 20, limit + 1 - size))
+            pos += len(piece)
             parts.append(out)
             size += len(out)
             if size > limit:
                 fault = "too_large"
                 break
-            if not out and decoder.can_accept_more_data() and not decoder.is_finished():
+            if not piece and not out:
                 fault = "cut"
                 break
     except brotli.error:
         fault = "bad"
-    return Inflated(b"".join(parts)[:limit], fault, len(body))
+    return Inflated(b"".join(parts)[:limit], fault, pos)
 
 
 def _zstd(body: bytes, limit: int) -> Inflated:
@@ -220,11 +220,11 @@ def _zstd(body: bytes, limit: int) -> Inflated:
     size, fault = 0, ""
     try:
         with pa.CompressedInputStream(io.BytesIO(body), "zstd") as stream:
-            while size <= limit and (out := stream.read(min(1 << 16, limit + 1 - size))):
+            while size <= limit and (out := stream.read(min(8192, limit + 1 - size))):
                 parts.append(out)
                 size += len(out)
-    except (OSError, pa.ArrowException):
-        fault = "bad"
+    except OSError as error:
+        fault = "cut" if "Truncated" in str(error) else "bad"
     if size > limit:
         fault = "too_large"
     return Inflated(b"".join(parts)[:limit], fault, len(body))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from pipelines.errors import UserError
 from pipelines.recipe import Source
-from pipelines.store import files, warc
+from pipelines.store import files
+from pipelines.store.sniff import sniff
 
 READ = (".warc", ".warc.gz", ".wet", ".wet.gz", ".wat", ".wat.gz", ".jsonl", ".jsonl.gz",
         ".jsonl.zst", ".json.gz", ".parquet")  # fmt: skip
@@ -81,7 +82,7 @@ def _name(path: str, taken: set[str]) -> str:
 
 
 def kind_of(path: str) -> str:
-    """What a file is, by its content first and its name second: see `warc.sniff`."""
+    """What a file is, by its content first and its name second: see `sniff`."""
     with files.open_read(path) as f:
         head = f.read(4096)
     if head[:2] == b"\x1f\x8b" and path.lower().endswith((".jsonl.gz", ".json.gz")):
@@ -93,4 +94,4 @@ def kind_of(path: str) -> str:
         return "jsonl"
     if path.lower().endswith(".jsonl.zst"):
         return "jsonl"
-    return warc.sniff(path, head)
+    return sniff(path, head)

@@ -34,7 +34,7 @@ def sniff(name: str, head: bytes) -> str:
         return "empty"
     if head.startswith(MAGIC[:2]):
         inside = _inflate_start(head)
-        return (sniff(name, inside) if not inside.startswith(MAGIC[:2]) else "gzip") or "gzip"
+        return sniff(name, inside) if inside and not inside.startswith(MAGIC[:2]) else "gzip"
     kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     if kind == "warc":
         return _warc_family(name.lower(), head)
@@ -50,15 +50,21 @@ def sniff(name: str, head: bytes) -> str:
 
 def _inflate_start(head: bytes) -> bytes:
     """What the gzip members at the start of a file hold, as far as `head` reaches."""
-    parts: list[bytes] = []
+
+
+    def get(at: int, size: int) -> bytes:
+        return head[at : at + size]
+
+    inside = b""
     pos = 0
-    while pos < len(head) and sum(map(len, parts)) < 1 << 16:
-        member = Member(lambda at, size: head[at : at + size], pos)
-        parts.append(member.read(1 << 16))
+    while pos < len(head) and len(inside) < 1 << 16:
+        member = Member(get, pos)
+        while len(inside) < 1 << 16 and (piece := member.read(1 << 16)):
+            inside += piece
         if not member.done or member.fault:
             break
         pos = member.end
-    return b"".join(parts)
+    return inside
 
 
 def _warc_family(name: str, head: bytes) -> str:

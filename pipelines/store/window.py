@@ -91,21 +91,24 @@ class Window:
 
 
 class FileWindow(Window):
-    """The stored bytes of a seekable file. Reads on; seeks only to go back or over skipped bytes."""
+    """The stored bytes of a seekable file; seeks only to go back, or over skipped bytes."""
 
     size: int
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
         self._stream = stream
-        self.size = stream.seek(0, 2)
+        stream.seek(0, 2)
+        self.size = stream.tell()
         stream.seek(0)
 
     def _more(self, cross: bool) -> bytes:
         return self._stream.read(_CHUNK)
 
     def _seek(self, pos: int) -> int:
-        return self._stream.seek(min(pos, self.size))
+        pos = min(pos, self.size)
+        self._stream.seek(pos)
+        return pos
 
 
 class MemberRun(Window):
