@@ -11,7 +11,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipelines.engine.runners import Engine
@@ -96,7 +96,8 @@ def _open(recipe: Recipe, out: str, engine: Engine) -> Run:
     found = manifest.load(out) or manifest.Manifest(out)
     found.recipe = recipe.model_dump(mode="json")
     found.notes = notes(recipe)
-    return Run(out, recipe, engine, found)
+    log = files.join(out, "journal", "worker.log") if files.is_local(out) else None
+    return Run(out, recipe, replace(engine, log=log), found)
 
 
 def notes(recipe: Recipe) -> dict[str, str]:

@@ -34,7 +34,7 @@ settings.register_profile(
     "nightly",
     settings.get_profile("default"),
     derandomize=False,
-    max_examples=2000,
+    max_examples=500,
     database=DirectoryBasedExampleDatabase(CACHE / "hypothesis"),
 )
 settings.load_profile("default")

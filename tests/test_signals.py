@@ -34,7 +34,7 @@ ALONE = (
 )
 
 
-STOPS = ".!?…。！？؟।۔"
+STOPS = ".!?…。！？．｡؟۔।॥"
 
 
 def kind(char: str) -> str:
@@ -152,7 +152,7 @@ def count_sentences(text: str) -> int:
             continue
         if piece[0] not in STOPS:
             continue
-        rest = re.sub(rf"\A[{STOPS}\"'”’»«“)\]}}」』）]+", "", text[end:])
+        rest = re.sub(rf"\A[{STOPS}\"'”’»«“)\]}}」』）】》〉]+", "", text[end:])
         if piece[0] in ".!?…" and rest and kind(rest[0]) != "space":
             continue
         if piece[0] in ".…":
@@ -198,7 +198,7 @@ def reference(text: str, language: str) -> dict[str, object]:
         "words": len(spoken),
         "mean_word_length": sum(map(len, spoken)) / (len(spoken) or 1),
         "symbol_ratio": max(text.count("#"), ellipses) / n_pieces,
-        "bullet_line_ratio": sum(line[0] in "•*-●・" for line in lines) / n_lines,
+        "bullet_line_ratio": sum(line[0] in "•‣◦●○■□▪▫◆◇▶►⁃∙·・*-" for line in lines) / n_lines,
         "ellipsis_line_ratio": sum(line.endswith(("...", "…")) for line in lines) / n_lines,
         "alpha_word_ratio": sum(any(kind(c) in ("letter", "alone") for c in p) for p in found)
         / n_pieces,
@@ -221,7 +221,9 @@ def reference(text: str, language: str) -> dict[str, object]:
             names(c).startswith(("CJK U", "CJK C", "IDEOG")) and kind(c) == "alone" for c in text
         )
         / len(letters),
-        "kana_ratio": sum("KATAKANA" in names(c) or "HIRAGANA" in names(c) for c in text)
+        "kana_ratio": sum(
+            kind(c) == "alone" and ("KATA" in names(c) or "HIRA" in names(c)) for c in text
+        )
         / len(letters),
         "curly_braces": text.count("{"),
         "lorem_ipsum": text.lower().count("lorem ipsum"),

@@ -10,12 +10,14 @@ from apache_beam.metrics import Metrics
 
 from pipelines.engine.runners import Engine, run_pipeline
 from pipelines.engine.units import Unit, UnitResult, deal, total_bytes
+from pipelines.store import files
 
 
 class Work(Protocol):
     """What a stage does with a unit. Pickled to the workers; `open` and `close` run there."""
 
     stage: str
+    run_dir: str
 
     def open(self) -> None: ...
     def run(self, unit: Unit) -> UnitResult: ...
@@ -32,7 +34,8 @@ class RunUnit(beam.DoFn):  # type: ignore[misc]
         self.work.open()
 
     def process(self, unit: Unit) -> Any:
-        result = self.work.run(unit)
+        with files.storage_errors(self.work.run_dir):
+            result = self.work.run(unit)
         Metrics.counter(self.work.stage, "units").inc()
         for name, count in result.counts.items():
             Metrics.counter(self.work.stage, name).inc(count)

@@ -17,8 +17,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipelines.engine.worker_log import worker_log
 from pipelines.errors import RunError, UserError, one_line
-from pipelines.store import files
 
 PROFILES = ("local", "portable", "flink", "dataflow")
 
@@ -30,6 +30,7 @@ class Engine:
     profile: str = "local"
     workers: int = 0
     beam_args: tuple[str, ...] = field(default=())
+    log: str | None = None  # a local file for what Beam and its workers say
 
     def processes(self, work_bytes: int, units: int) -> int:
         """Local worker processes for this much work."""
@@ -75,27 +76,24 @@ def run_pipeline(
 ) -> None:
     """Build a pipeline and run it to its end. Raises RunError with one line when it fails."""
     local = engine.profile == "local"
-    with _Watchdog(active=local and processes > 1, what=what):
+    with worker_log(engine.log), _Watchdog(active=local and processes > 1, what=what):
         pipeline = beam.Pipeline(options=engine.options(processes))
         build(pipeline)
         try:
             result = pipeline.run()
             state = result.wait_until_finish()
         except Exception as error:
-            raise _as_run_error(error, what) from error
+            raise _as_run_error(error, what, engine.log) from error
     if str(state) not in ("DONE", "None"):
         raise RunError(f"{what}: the {engine.profile} job ended as {state}")
 
 
-def _as_run_error(error: Exception, what: str) -> RunError:
+def _as_run_error(error: Exception, what: str, log: str | None) -> RunError:
     """Beam wraps a worker's exception in text; keep its last line, and an OSError's advice."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, RunError):
             return cause
-        if files.is_storage_error(cause):
-            assert isinstance(cause, OSError)
-            return files.storage_error(str(cause.filename or what), cause)
         cause = cause.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     wanted = [line for line in lines if line.startswith(MARK)]
@@ -103,7 +101,8 @@ def _as_run_error(error: Exception, what: str) -> RunError:
         return RunError(wanted[-1].removeprefix(MARK).split(" [while running")[0])
     errors = [line for line in lines if "Error: " in line or "Exception: " in line]
     line = (errors or lines or [one_line(error)])[-1].split(" [while running")[0]
-    return RunError(f"{what}: {line[:400]} (run the same command again to go on from here)")
+    more = f"; details in {log}" if log else ""
+    return RunError(f"{what}: {line[:400]} (run the same command again to go on{more})")
 
 
 MARK = "pipelines.errors.RunError: "

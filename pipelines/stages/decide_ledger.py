@@ -127,7 +127,8 @@ class WriteBucket(beam.DoFn):  # type: ignore[misc]
         rows, ids = [], []
         for kind, data in parts:
             (rows if kind == "rows" else ids).append(data)
-        write_bucket(self.run_dir, self.keys[bucket], bucket, rows, ids)
+        with files.storage_errors(self.run_dir):
+            write_bucket(self.run_dir, self.keys[bucket], bucket, rows, ids)
         yield bucket
 
 

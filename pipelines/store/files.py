@@ -73,7 +73,7 @@ def listing(pattern: str, hidden: bool = False) -> list[str]:
     """
     fs, inner = filesystem(pattern)
     if any(c in inner for c in "*?["):
-        found = [p for p in fs.glob(inner) if fs.isfile(p)]
+        found = [p for p in fs.glob(inner) if not fs.isdir(p)]
     elif fs.isdir(inner):
         found = [p for p in fs.find(inner) if hidden or Path(p).name[0] != "."]
     else:
@@ -146,7 +146,7 @@ def read_json(path: str) -> Any:
     try:
         with open_read(path) as f:
             return json.loads(f.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
@@ -159,9 +159,21 @@ def storage_error(path: str, error: OSError) -> RunError:
         errno.EACCES: "no permission to write there: choose another --out",
         errno.EROFS: "the file system is read-only: choose another --out",
         errno.ENOTDIR: "a file stands where a folder is needed: choose another --out",
+        errno.EEXIST: "a file stands where a folder is needed: choose another --out",
     }
     why = fixes.get(error.errno or 0, str(error.strerror or error))
     return RunError(f"{path}: {why}")
+
+
+@contextmanager
+def storage_errors(path: str) -> Iterator[None]:
+    """Turn a failure to write at `path` into its one line."""
+    try:
+        yield
+    except OSError as error:
+        if not is_storage_error(error):
+            raise
+        raise storage_error(str(error.filename or path), error) from error
 
 
 def is_storage_error(error: BaseException) -> bool:

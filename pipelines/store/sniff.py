@@ -51,7 +51,6 @@ def sniff(name: str, head: bytes) -> str:
 def _inflate_start(head: bytes) -> bytes:
     """What the gzip members at the start of a file hold, as far as `head` reaches."""
 
-
     def get(at: int, size: int) -> bytes:
         return head[at : at + size]
 

@@ -11,6 +11,8 @@ How a doubtful case is settled:
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -47,10 +49,8 @@ class Gap(NamedTuple):
     detail: str
 
 
-def walk(
-    window: Window, pos: int, max_bytes: int, want: frozenset[str] | None
-) -> Iterator[Found | Gap]:
-    """Records and gaps of a window from `pos` on."""
+def walk(window: Window, pos: int, max_bytes: int) -> Iterator[Found | Gap]:
+    """Records and gaps of a window from `pos` on; of a block at most `max_bytes` are given."""
     while head := window.get(pos, 4096, cross=False):
         if head[0] in b"\r\n":
             pos += len(head) - len(head.lstrip(b"\r\n"))
@@ -62,7 +62,7 @@ def walk(
             reason = "bad_warc_header" if read == "cut" and following is not None else read
             item: Found | Gap = Gap(pos, end, following is None, reason, looks(head))
         else:
-            item = _block(window, pos, *read, max_bytes, want)
+            item = _block(window, pos, *read, max_bytes)
         yield item
         if item.last:
             return
@@ -87,58 +87,78 @@ def _head(window: Window, pos: int, head: bytes) -> tuple[dict[str, str], int] |
     return headers, pos + end.end()
 
 
-def _block(
-    window: Window,
-    start: int,
-    headers: dict[str, str],
-    body: int,
-    max_bytes: int,
-    want: frozenset[str] | None,
-) -> Found:
+def _block(window: Window, start: int, headers: dict[str, str], body: int, max_bytes: int) -> Found:
     """The record whose head at `start` has been read and whose block starts at `body`."""
     declared = headers.get("content-length", "")
     usable = declared.isascii() and declared.isdigit()
     length = int(declared[:18]) if usable else 0  # more digits are beyond any file too
     end = body + length
-    wanted = want is None or headers["warc-type"].lower() in want
-    room = max_bytes if wanted else 0
-    clipped = wanted and length > room
+    clipped = length > max_bytes
     if usable and (window.size is None or end <= window.size):
-        content = window.get(body, min(length, room))
+        content = window.get(body, min(length, max_bytes))
         if len(content) == length or window.get(end - 1, 1):
-            tail = window.get(end, 64, cross=False)
-            rest = tail.lstrip(b"\r\n")
-            after = end + len(tail) - len(rest)
-            last = not rest and len(tail) < 64
-            if last or rest.startswith(b"WARC/") or _BLANK_LINE.match(tail):
+            after, last, good = _boundary(window, end)
+            if good and (clipped or not _swallows(window, headers, body, content)):
                 return Found(start, after, last, headers, content, length, False, clipped)
-            inner = window.find(HEAD_START, body, end)
-            if inner is None:
+            if not good and window.find(HEAD_START, body, end) is None:
                 return Found(start, after, False, headers, content, length, False, clipped)
-    content, end, last = _up_to_next_head(window, body, room)
+    content, end, last = _up_to_next_head(window, body, max_bytes)
     if not usable or not last:
         content = _unterminated(content)
     length = length if usable else end - body
-    return Found(start, end, last, headers, content, length, usable, wanted and end - body > room)
+    return Found(start, end, last, headers, content, length, usable, end - body > max_bytes)
 
 
-def _up_to_next_head(window: Window, body: int, room: int) -> tuple[bytes, int, bool]:
-    """What lies between `body` and the next WARC head or the end, at most `room` bytes of it; where
-    that is, and whether it is the end."""
-    if window.size is None:
-        # The search must come last: it leaves a gzip member read to where it ends or breaks.
-        content = window.get(body, room)
-        following = window.find(HEAD_START, body)
-        end = window.end if following is None else following
-        return content[: end - body], end, following is None
-    following = window.find(HEAD_START, body)
-    end = window.end if following is None else following
-    return window.get(body, min(end - body, room)), end, following is None
+def _boundary(window: Window, end: int) -> tuple[int, bool, bool]:
+    """Where the newlines at `end` end, whether that is the end, and whether a record can end so."""
+    tail = window.get(end, 64, cross=False)
+    rest = tail.lstrip(b"\r\n")
+    last = not rest and len(tail) < 64
+    good = last or rest.startswith(b"WARC/") or bool(_BLANK_LINE.match(tail))
+    return end + len(tail) - len(rest), last, good
+
+
+def _swallows(window: Window, headers: dict[str, str], body: int, content: bytes) -> bool:
+    """Whether a declared length leads over other records to the end of one, by chance.
+
+    That happens where bytes are missing. Most often a WARC head in a block is part of a page: the
+    digest tells. If there is none: whether no blank line follows, or the inner record ends where
+    the outer one does, or beyond it at a place where records end.
+    """
+    if b"WARC/" not in content or not (heads := list(HEAD_START.finditer(content))):
+        return False
+    name, _, digest = headers.get("warc-block-digest", "").partition(":")
+    if name.lower() == "sha1" and len(digest) == 32:
+        raw = hashlib.sha1(content, usedforsecurity=False).digest()
+        return base64.b32encode(raw).decode() != digest.upper()
+    outer = body + len(content)
+    if not _BLANK_LINE.match(window.get(outer, 64)):
+        return True
+    at = heads[-1].start()
+    read = _head(window, body + at, content[at:])
+    if isinstance(read, str) or not read[0].get("content-length", "").isdigit():
+        return False
+    end = read[1] + int(read[0]["content-length"][:18])
+    return end == outer or (end > outer and bool(window.get(end, 1)) and _boundary(window, end)[2])
 
 
 def _unterminated(block: bytes) -> bytes:
     """A block whose end was found by what follows, without the blank line that ends a record."""
     return block[:-4] if block.endswith(b"\r\n\r\n") else block.removesuffix(b"\n\n")
+
+
+def _up_to_next_head(window: Window, body: int, max_bytes: int) -> tuple[bytes, int, bool]:
+    """What lies between `body` and the next WARC head or the end, at most `max_bytes` of it; where
+    that is, and whether it is the end."""
+    if window.size is None:
+        # The search must come last: it leaves a gzip member read to where it ends or breaks.
+        content = window.get(body, max_bytes)
+        following = window.find(HEAD_START, body)
+        end = window.end if following is None else following
+        return content[: end - body], end, following is None
+    following = window.find(HEAD_START, body)
+    end = window.end if following is None else following
+    return window.get(body, min(end - body, max_bytes)), end, following is None
 
 
 def fields(head: bytes) -> dict[str, str]:

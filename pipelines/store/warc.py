@@ -100,7 +100,7 @@ class _Reader:
                 yield from self._plain(pos)
                 return
             else:
-                end = self._resume(pos)
+                end = self._resume(pos, self.size)
                 yield self._damage(pos, end, "garbage", looks(head))
                 pos = end
 
@@ -112,10 +112,12 @@ class _Reader:
     def _record(self, item: Found, offset: int, length: int) -> Record:
         self.ordinal += 1
         kind = item.headers["warc-type"].lower()
+        if self.want is not None and kind not in self.want:
+            item = item._replace(content=b"")
         return Record(kind, offset, length, self.ordinal - 1, *item[3:])
 
     def _plain(self, pos: int) -> Iterator[Record | Damage]:
-        for item in walk(self.file, pos, self.max_bytes, self.want):
+        for item in walk(self.file, pos, self.max_bytes):
             if isinstance(item, Gap):
                 yield self._damage(item.start, item.end, item.reason, item.detail)
             else:
@@ -127,7 +129,7 @@ class _Reader:
         count = 0
         ended: tuple[str, int] | None = None
         lost: Found | Gap | None = None
-        for item in walk(run, 0, self.max_bytes, self.want):
+        for item in walk(run, 0, self.max_bytes):
             count += 1
             if item.last:
                 ended = self._ended(run.member)
@@ -155,14 +157,26 @@ class _Reader:
         if not member.fault:
             self.gzipped |= member.start == 0
             return "", member.end
-        if member.fault == "bad_crc":
-            following = self.file.get(member.end, 64)
-            if not following or gzip_header(following) >= 0:
-                return "bad_crc", member.end
-        resume = self._resume(member.start + 1)
-        # Damaged deflate data can run on through good members to the end of the file.
+        if member.fault == "bad_crc" and self._at_member(member.end):
+            # Either the check sum or the data is wrong; such data can have run on through the next
+            # members. A page that is itself a WARC file is not followed by another member.
+            inner = self._resume(member.start + 1, member.end)
+            while inner < member.end and not self._is_whole(inner):
+                inner = self._resume(inner + 1, member.end)
+            return "bad_crc", inner
+        resume = self._resume(member.start + 1, self.size)
         ran_on = member.fault == "cut" and resume < self.size
         return ("bad_gzip" if ran_on else member.fault), resume
+
+    def _at_member(self, pos: int) -> bool:
+        following = self.file.get(pos, 64)
+        return not following or gzip_header(following) >= 0
+
+    def _is_whole(self, place: int) -> bool:
+        member = Member(self.file.get, place)
+        while member.read():
+            pass
+        return not member.fault and self._at_member(member.end)
 
     def _story(self, run: MemberRun, lost: Found | Gap | None, count: int) -> str:
         """What is known of a lost member: its URL, the records read before the fault."""
@@ -178,16 +192,17 @@ class _Reader:
             parts.append(f"{before} records of this member were read before the fault")
         return "; ".join(parts) or "no WARC head readable"
 
-    def _resume(self, pos: int) -> int:
-        """The next place to read on from: a gzip member that inflates to a WARC head, in a file
-        not known to be gzipped also a WARC head; the size of the file if there is none."""
+    def _resume(self, pos: int, limit: int) -> int:
+        """The next place before `limit` to read on from: a gzip member that inflates to a WARC
+        head, in a file that does not start with a member also a WARC head; `limit` if there is
+        none."""
         pattern = _MEMBER if self.gzipped else _MEMBER_OR_HEAD
-        place = self.file.find(pattern, pos)
+        place = self.file.find(pattern, pos, limit)
         while place is not None:
             if self.file.get(place, 1) == b"W" or self._holds_head(place):
                 return place
-            place = self.file.find(pattern, place + 1)
-        return self.size
+            place = self.file.find(pattern, place + 1, limit)
+        return limit
 
     def _holds_head(self, place: int) -> bool:
         return MemberRun(self.file, place).find(HEAD_START, 0, cross=False) is not None

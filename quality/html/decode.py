@@ -132,14 +132,14 @@ _HEADER_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:+-]{2,40})", re.I)
 _HIGH_BYTES = bytes(range(128, 256))
 _HIGH_RUN = re.compile(rb"[\x80-\xff]{4,}")
 _LETTERS = re.compile(
-    rb"(?<=[A-Za-z])[\xc0-\xfd]|[\xc0-\xfd](?=[A-Za-z])"
-    rb"|(?<=[A-Za-z])[\x8a-\x9f\xa1-\xbf](?=[a-z])"  # Central European ones
+    rb"(?<=[A-Za-z])[\x8a-\x9f\xa1-\xfd]|[\x8a-\x9f\xa1-\xfd](?=[A-Za-z])"
     rb"|(?<=\s)[\xc0\xc8\xe0\xe8\xe9\xf3](?=\s)"  # words of one letter
-    rb"|[\x80\x85\x91-\x97\x99\xa0\xa3\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb]"
+    rb"|[\x85\x91-\x97\x99\xa0\xa3\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb]|\x80(?=[ \d])|(?<=[ \d])\x80"
 )
 _HTML_LANG = re.compile(
     rb"<html\b[^<>]{0,500}?\blang\s*=\s*[\"']?([a-z]{2,3}(?:-[a-z]{2,4})?)", re.I
 )
+_C1_BYTES = re.compile(rb"[\x80-\x9f]")
 _JIS_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\([IJ])")
 _NO_GUESS = {None, "windows-1252", "iso-8859-15", "utf-8", "utf-16le", "utf-16be"}
 _MULTI_BYTE = {"gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"}
@@ -171,6 +171,7 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
             page = _decoded(body[len(bom) :], charset, "bom")
             if charset != "utf-8" or not page.replaced or _mostly_utf8(page):
                 return page
+            body = body[len(bom) :]
     if wide := _utf16_label(body[:_SNIFF_BYTES]):
         return _decoded(body, wide, "detector")
     if body.isascii():
@@ -191,6 +192,7 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
             if _readable(page):
                 return page
     guess = _guessed(body, foreign)
+    # bytes that fit no charset at all, in a text of ASCII that is called UTF-8
     stray = utf8.replaced < _FEW_BYTES and not foreign and guess.charset not in _MULTI_BYTE
     for charset, source in declared:
         if charset == "utf-8" and stray and not _looks_latin(body):
@@ -209,11 +211,11 @@ def _guessed(body: bytes, foreign: bool) -> Decoded:
         tag = lang.group(1).decode().lower() if lang else ""
         local = LANGUAGE_DEFAULTS.get(tag) or LANGUAGE_DEFAULTS.get(tag.partition("-")[0])
         if local and not (lone and local in _MULTI_BYTE):
-            page = _decoded(body, local, "fallback")
+            page = _decoded(body, _central_european(local, body), "fallback")
             if _readable(page):
                 return page
     if guess and not guess.startswith("utf"):
-        page = _decoded(body, guess, "detector")
+        page = _decoded(body, _central_european(guess, body), "detector")
         if _readable(page) or not _looks_latin(body):
             return page
     return _decoded(body, "windows-1252", "fallback")
@@ -241,6 +243,13 @@ def _declared(body: bytes, content_type: str | None) -> list[tuple[str, str]]:
     if meta and (name := charset_name(meta.group(1).decode("ascii", "replace"))):
         found.append(("utf-8" if name.startswith("utf-16") else name, "meta"))
     return found
+
+
+def _central_european(charset: str, body: bytes) -> str:
+    # alike but for windows-1250's Š, Ž, Ś and quotation marks, where iso-8859-2 has no letters
+    if charset == "windows-1250" and not _C1_BYTES.search(body):
+        return "iso-8859-2"
+    return charset
 
 
 def _mostly_utf8(page: Decoded) -> bool:

@@ -1,18 +1,18 @@
 """A page's facts from one parse and one walk: title, links, licences, opt-outs, a prose sample.
 
 libxml2 through lxml builds the tree, because the careful extractor works on the same tree. Hostile
-pages are met before the parse: elements are counted by their '<', and a tag with thousands of
-attributes, which libxml2 compares pair by pair, is not parsed at all. Nesting is cut by libxml2 at
-2,048 elements. So time grows with the bytes, never with their square.
+pages are met before the parse (`hostile`), and libxml2 itself stops at 2,048 nested elements. So
+time grows with the bytes, never with their square.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from lxml import etree
 from lxml.html import HtmlComment, HtmlElement, HtmlEntity, HtmlProcessingInstruction
+
+from quality.html import hostile
 
 Element = Any  # lxml's element; lxml ships no types
 
@@ -56,7 +56,7 @@ _METAS = {
     for line in (
         "robots slurp refresh content-language tdm-reservation tdm-policy copyright rights license",
         "dc.rights dc.license dcterms.rights dcterms.license dc.date dcterms.date date pubdate",
-        "publishdate datepublished article:published_time og:url og:title og:type og:locale generator",
+        "publishdate datepublished article:published_time og:url og:title og:type og:locale",
     )
     for name in line.split()
 }
@@ -106,46 +106,19 @@ _PARSER.set_element_class_lookup(
     )
 )
 
-# C0 controls but tab and line ends make trafilatura's tree writer fail
-_CONTROLS = bytes(32 if c < 32 and c not in b"\t\n\r" else c for c in range(256))
-_START_TAG = re.compile(rb"<[a-zA-Z]|</p", re.I)
-
-# Matches as far as no tag has more than 255 attributes, in one pass without backtracking.
-_ATTRIBUTES_PARSED = 131_072  # bytes; in fewer, pairs of attributes cost at most 2 seconds
-_FEW_ATTRIBUTES = (
-    rb"(?:[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>]*+))?+){0,255}+"
-    rb"[\s/]*+(?:>|\Z)"
-)
-_SANE_TAGS = re.compile(
-    rb"(?:[^<]++|<(?:\Z|(?!--)[^a-z]|!--(?:[^-]++|-(?!->))*+|"
-    + b"".join(  # text up to its own end tag; no group and \1: re fails on these here
-        tag + rb"(?=[\s/>])" + _FEW_ATTRIBUTES + rb"[^<]*+(?:<(?!/" + tag + rb")[^<]*+)*+|"
-        for tag in (b"script", b"style", b"textarea", b"title", b"iframe", b"xmp")
-    )
-    + rb"[a-z][^\s/>]*+"
-    + _FEW_ATTRIBUTES
-    + rb"))*+",
-    re.I,
-)
-
 
 def read_page(text: str, *, max_nodes: int, max_depth: int) -> Page:
     """Parse a decoded page and walk its tree once.
 
-    A page with more than `max_nodes` start tags, or with a tag of more than 255 attributes (more
-    than any real page has), is not parsed: `nodes` is then above `max_nodes`, `tree` None and the
-    rest empty. Elements deeper than `max_depth` are not entered: `depth` is then `max_depth + 1`.
+    A page with more than `max_nodes` start or end tags, or with a tag of more than 255 attributes,
+    is not parsed: `nodes` is then above `max_nodes`, `tree` None and the rest empty. Elements
+    deeper than `max_depth` are not entered: `depth` is then `max_depth + 1`.
     Never raises; text that is no HTML gives a page with little in it.
     """
-    data = text.encode("utf-8", "replace").translate(_CONTROLS)
-    if data.count(b"<") > max_nodes:  # a bound, quick to take
-        nodes = len(_START_TAG.findall(data))
-        if nodes > max_nodes:
-            return _unread(nodes)
-    if len(data) > _ATTRIBUTES_PARSED:
-        sane = _SANE_TAGS.match(data)
-        if sane is None or sane.end() < len(data):
-            return _unread(max_nodes + 1)
+    data = hostile.without_controls(text.encode("utf-8", "replace"))
+    nodes = hostile.tags(data, max_nodes)
+    if nodes > max_nodes or hostile.has_giant_tag(data):
+        return _unread(max(nodes, max_nodes + 1))
     try:
         tree = etree.fromstring(data, _PARSER)
     except etree.XMLSyntaxError:  # nothing in it

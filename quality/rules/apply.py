@@ -58,11 +58,12 @@ def apply(
     signals: columns over the texts for rules with a `when`; ValueError if one is missing.
     """
     count = len(texts)
-    tags = {
+    unknown: Tags = [None] * count
+    tags: dict[str, Tags] = {
         "languages": [tag and primary(tag) for tag in languages],
-        "scripts": scripts or [None] * count,
-        "sites": sites or [None] * count,
-        "page_types": page_types or [None] * count,
+        "scripts": unknown if scripts is None else scripts,
+        "sites": unknown if sites is None else sites,
+        "page_types": unknown if page_types is None else page_types,
     }
     raw = [text.split("\n") for text in texts]
     owner = np.repeat(np.arange(count), np.array([len(lines) for lines in raw], np.int64))

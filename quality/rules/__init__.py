@@ -1,0 +1,1 @@
+"""Cleaning rules as data: their form, their application, a starter set."""
