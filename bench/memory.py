@@ -24,9 +24,7 @@ def main() -> None:
     for crawl in args.crawl:
         out = tempfile.mkdtemp(prefix="bench-")
         command = [sys.executable, "-m", "pipelines.cli", "run", "web", "--set", f"input={crawl}"]
-        cost = measure(
-            [*command, "--out", out, "--workers", str(args.workers)], watch_memory=True
-        )
+        cost = measure([*command, "--out", out, "--workers", str(args.workers)], watch_memory=True)
         shutil.rmtree(out)
         first = first or cost.peak_pss_mb
         print(

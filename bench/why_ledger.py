@@ -1,6 +1,6 @@
 """How long `gristmill why` takes on a ledger of ten million rows (generated).
 
-    python -m bench.why_ledger [ROWS]
+python -m bench.why_ledger [ROWS]
 """
 
 from __future__ import annotations

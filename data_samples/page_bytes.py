@@ -46,9 +46,9 @@ def capture_page(
     text, damage = page.text, extra.get("damage")
     if damage == "truncated":
         block, mark = last_block(page)
-        before = encoded(html[: html.rindex(mark)], charset)
+        html = html[: html.rindex(mark)]
         inside = encoded(block.lines[0], charset)
-        body = before + inside[: len(inside) // 2 | 1]
+        body = encoded(html, charset) + inside[: len(inside) // 2 | 1]
         text = main_text(page.blocks[:-1])
     elif damage in STRAY_BYTES:
         blocks = page.all_blocks

@@ -25,10 +25,10 @@ ROBOTS = {
     "ai_train": "User-Agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n",
     "private": "User-agent: *\nDisallow: /private/\nDisallow: /basket\n",
 }
-# The smallest PNG there is, one transparent pixel.
+# A PNG of one transparent pixel, its data in a stored block.
 PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000 1f15c489"
-    "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082".replace(" ", "")
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c48900000010494441"
+    "547801010500faff000000000000050001647895380000000049454e44ae426082"
 )
 
 

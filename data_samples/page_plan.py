@@ -96,6 +96,7 @@ def make_page(site: dict, item: dict) -> Page:
         posts=posts,
         specs=tuple((name, str(value)) for name, value in item.get("specs", {}).items()),
         price=item.get("price", ""),
+        case=site.get("case"),
         extra={"source": item["text"]},
     )
 

@@ -75,10 +75,10 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Text of every page of a plain file: id, page_id, url, text, title, outcome, reason."""
-    from pipelines import plain
+    from pipelines.plain.extract import extract as extract_pages
     from pipelines.engine.runners import Engine
 
-    rows = plain.extract(pages, out, Engine("local", workers), settings or [])
+    rows = extract_pages(pages, out, Engine("local", workers), settings or [])
     print(json.dumps({"rows": rows, "out": out}) if as_json else f"{rows:,} rows in {out}")
 
 
@@ -149,7 +149,8 @@ def views(run: RunDir, as_json: Json = False) -> None:
     there = [v for v, (stage, table) in VIEWS.items() if found.paths(stage, table)]
     columns = {
         view: ", ".join(
-            f"{r['column_name']} {r['column_type'].lower()}" for r in rows(found, f"DESCRIBE {view}")
+            f"{r['column_name']} {r['column_type'].lower()}"
+            for r in rows(found, f"DESCRIBE {view}")
         )
         for view in there
     }

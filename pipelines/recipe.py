@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipelines.errors import UserError
 
@@ -64,10 +64,60 @@ class Extract(_Section):
     limits: Limits = Limits()
 
 
+class Rank(_Section):
+    trusted: str | None = Field(None, description="file: one trusted site a line, for TrustRank")
+    nofollow: bool = Field(False, description="count links marked nofollow, ugc or sponsored")
+    same_organisation: bool = Field(False, description="count links within one ICANN domain")
+    damping: float = Field(0.85, gt=0, lt=1)
+    harmonic_samples: int = Field(2048, gt=0, description="sources; fewer sites: all, exactly")
+    tiers: dict[Literal["head", "middle"], float] = Field(
+        {"head": 0.99, "middle": 0.8}, description="lowest harmonic percentile of each tier"
+    )
+
+
+class Classifier(_Section):
+    """A fastText model for `quality`: one that is there, or rows (text, label) to train it on."""
+
+    model: str | None = None
+    train: str | None = Field(None, description="JSONL: text, label (good or bad)")
+    dim: int = Field(64, gt=0)
+    epoch: int = Field(5, gt=0)
+    seed: int = 17
+
+    @model_validator(mode="after")
+    def _one(self) -> Classifier:
+        if (self.model is None) == (self.train is None):
+            raise ValueError("give either model or train")
+        return self
+
+
+class Refine(_Section):
+    rules: list[str] = Field(["starter"], description="rule sets: `starter` or YAML files")
+    signals: dict[str, str] = Field({}, description="your own: name -> package.module:function")
+    classifier: Classifier | None = None
+
+
+class Dedup(_Section):
+    threshold: float = Field(0.7, gt=0, le=1, description="exact Jaccard of a pair of copies")
+    num_perm: int = Field(128, ge=16, le=1024)
+    bands: int = Field(32, gt=0)
+    seed: int = 1
+    hot_group: int = Field(100, ge=2, description="larger band groups are compared to leaders")
+
+
+class Threshold(_Section):
+    min: float | None = None
+    max: float | None = None
+
+
 class Decide(_Section):
     robots: Literal["honour", "record"] = "honour"
+    filters: str | None = Field("default", description="`default`, a YAML file, or null")
+    thresholds: dict[str, Threshold] = Field({}, description="filter name -> other limits")
+    min_quality: float | None = Field(None, description="lowest quality; null: no question")
+    tiers: list[str] | None = Field(None, description="authority tiers to keep; null: all")
     captures: Literal["latest", "all"] = Field("latest", description="of one canonical URL")
-    exact_copies: Literal["merge", "keep"] = "merge"
+    copies: Literal["merge", "keep"] = "merge"
 
 
 class PackSource(_Section):
@@ -95,6 +145,9 @@ class Recipe(_Section):
     sample: float = Field(1.0, gt=0, le=1, description="share of sites to keep, by hash")
     tokenizer: str = "o200k_base"
     extract: Extract = Extract()
+    rank: Rank = Rank()
+    refine: Refine = Refine()
+    dedup: Dedup = Dedup()
     decide: Decide = Decide()
     pack: Pack = Pack()
 

@@ -40,9 +40,7 @@ class Stage:
 STAGES = (
     Stage("extract", "extract", extract.plan, extract.execute, lambda _, r: extract.check(r)),
     Stage("decide", "decide", decide.plan, decide.execute, lambda _, r: None),
-    Stage(
-        "ledger", "decide", decide_ledger.plan, decide_ledger.execute, decide_ledger.check_whole
-    ),
+    Stage("ledger", "decide", decide_ledger.plan, decide_ledger.execute, decide_ledger.check_whole),
     Stage("pack", "pack", pack.plan, pack.execute, lambda _, r: None),
 )
 NAMES = ("extract", "decide", "pack")
@@ -248,5 +246,3 @@ def clean(out: str, everything: bool = False) -> tuple[int, int]:
 def _size(folder: str) -> tuple[int, int]:
     sizes = [files.identity(p)[0] for p in files.listing(folder)]
     return len(sizes), sum(sizes)
-
-

@@ -103,7 +103,9 @@ def village() -> Crawl:
     crawl.page("https://site0.example.org/private/diary", html("Private", prose("private")))
     crawl.page("https://site1.example.org/gone", html("Gone", prose("gone")), "404 Not Found")
     crawl.page("https://site1.example.org/tiny", html("Tiny", "<p>Too little.</p>"))
-    crawl.page("https://site2.example.org/noai", html("No", prose("no"), "<meta name=robots content=noai>"))
+    crawl.page(
+        "https://site2.example.org/noai", html("No", prose("no"), "<meta name=robots content=noai>")
+    )
     crawl.page("https://mirror.example.net/p0", html("Page 0 0", prose((0, 0)) + "<b>x</b>"), day=2)
     crawl.page("https://mirror.example.net/p1", html("Copy", prose("copied")), day=3)
     crawl.page("https://site3.example.org/original", html("Copy", prose("copied")), day=1)

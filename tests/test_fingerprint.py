@@ -58,4 +58,8 @@ def test_a_changed_helper_changes_every_stage_that_uses_it(tree):
     before = hashes(tree)
     edit(tree / "pipelines/store/tables.py", "compression_level=3", "compression_level=4")
     assert all(after != before[s] for s, after in hashes(tree).items())
-    edit(tree / "quality/optout.py", "def licence_of", "def unused() -> None: ...\n\n\ndef licence_of")
+    edit(
+        tree / "quality/optout.py",
+        "def licence_of",
+        "def unused() -> None: ...\n\n\ndef licence_of",
+    )

@@ -185,7 +185,9 @@ def test_any_bytes_are_accounted_for(data):
 # ---- damages by hand: what becomes of each record, where and why
 
 
-def record(number: int, body: bytes = b"", length: int | None = None, eol: bytes = b"\r\n") -> bytes:
+def record(
+    number: int, body: bytes = b"", length: int | None = None, eol: bytes = b"\r\n"
+) -> bytes:
     body = body or b"HTTP/1.1 200 OK\r\n\r\nbody %d" % number
     lines = [
         b"WARC/1.0",
@@ -457,15 +459,25 @@ def test_stream_errors_are_not_swallowed():
         ("warc", "x.wet.gz", gzip.compress(record(0))),
         ("warc", "x.warc", b"WARC/1.0\r\nWARC-Type: warcinfo\r\n"),
         ("wat", "a.warc.wat.gz", gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n")),
-        ("wet", "x", b"WARC/1.0\r\nWARC-Type: warcinfo\r\n\r\nWARC/1.0\r\nWARC-Type: conversion\r\n"),
+        (
+            "wet",
+            "x",
+            b"WARC/1.0\r\nWARC-Type: warcinfo\r\n\r\nWARC/1.0\r\nWARC-Type: conversion\r\n",
+        ),
         (
             "wat",
             "x",
             gzip.compress(b"WARC/1.0\r\nWARC-Type: warcinfo\r\n")
-            + gzip.compress(b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Type: application/json\r\n"),
+            + gzip.compress(
+                b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Type: application/json\r\n"
+            ),
         ),
         ("cdx", "x", b" CDX N b a m s k r M S V g\nuk,org)/ 20161016214133 ..."),
-        ("cdx", "x", b"com,example)/ 20140103030321 http://example.com/ text/html 200 B2 - - 1 2 f"),
+        (
+            "cdx",
+            "x",
+            b"com,example)/ 20140103030321 http://example.com/ text/html 200 B2 - - 1 2 f",
+        ),
         ("cdxj", "x.cdx", b'com,example)/ 20130729195151 {"url": "http://example.com/"}'),
         ("cdxj", "x", b'!meta {"created_at": "2018"}\n'),
         ("jsonl", "x", b'{"url": "http://example.com/"}\n'),
@@ -608,5 +620,7 @@ def test_real_crawl_addresses():
                     row = rows.pop(item.offset)
                     assert item.length == row["length"]
                     assert item.headers["warc-target-uri"] == row["url"]
-                    assert item.headers["warc-record-id"].strip("<>") == row["record_id"].strip("<>")
+                    assert item.headers["warc-record-id"].strip("<>") == row["record_id"].strip(
+                        "<>"
+                    )
         assert not rows, name

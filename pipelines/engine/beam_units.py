@@ -24,7 +24,7 @@ class Work(Protocol):
     def close(self) -> None: ...
 
 
-class RunUnit(beam.DoFn):  # type: ignore[misc]
+class RunUnit(beam.DoFn):
     """Calls `work.run` for each unit and counts what came of it; yields the unit's key."""
 
     def __init__(self, work: Work) -> None:
@@ -60,5 +60,3 @@ def map_units(engine: Engine, work: Work, units: Sequence[Unit]) -> None:
         )
 
     run_pipeline(engine, processes, build, work.stage)
-
-

@@ -59,7 +59,7 @@ def passes(buckets: list[int], bytes_each: int, limit: int = 512 << 20) -> list[
     return [buckets[i : i + per_pass] for i in range(0, len(buckets), per_pass)]
 
 
-class GroupPacked(beam.PTransform):  # type: ignore[misc]
+class GroupPacked(beam.PTransform):
     """(bucket, bytes) pairs in, (bucket, list of bytes) out, each bucket once."""
 
     def expand(self, pairs: Any) -> Any:

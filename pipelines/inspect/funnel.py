@@ -1,4 +1,4 @@
-"""`gristmill funnel`: how many documents and tokens each stage let through, and why not the rest."""
+"""`gristmill funnel`: documents and tokens that each stage let through, and why not the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line per stage while a run works: units and bytes done, rate, time to go; none when not a tty."""
+"""A line per stage while a run works: bytes done, rate, time to go; none when not a terminal."""
 
 from __future__ import annotations
 

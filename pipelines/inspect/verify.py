@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow.compute as pc
 
 from pipelines.store import files, manifest
-from pipelines.store.tables import read_table, sha256_of
+from pipelines.store.tables import TableFile, read_table, sha256_of
 
 
 def verify(run: manifest.Manifest) -> list[str]:
@@ -24,7 +24,7 @@ def verify(run: manifest.Manifest) -> list[str]:
     return problems
 
 
-def _file(run: manifest.Manifest, file: manifest.TableFile) -> list[str]:
+def _file(run: manifest.Manifest, file: TableFile) -> list[str]:
     path = files.join(run.run_dir, file.path)
     try:
         size = files.identity(path)[0]

@@ -67,7 +67,9 @@ class DecideWork:
         result = UnitResult(unit.key, unit.name, bytes_in=unit.size)
         tables = [self._read(f, COLUMNS) for f in documents]
         table = pa.concat_tables(tables) if tables else _empty(schemas.DOCUMENTS, COLUMNS)
-        verdicts = decide(table, self._robots(robots), self.recipe.decide, self.recipe.extract.agents)
+        verdicts = decide(
+            table, self._robots(robots), self.recipe.decide, self.recipe.extract.agents
+        )
         result.tables["decisions"] = self._write(documents, verdicts)
         result.tables["revisits"] = [self._revisits(f, pages) for f in pages]
         for reason, count in _counts(verdicts):
@@ -275,5 +277,3 @@ def _counts(verdicts: pa.Table) -> list[tuple[str, int]]:
 
 def _empty(schema: pa.Schema, columns: list[str]) -> pa.Table:
     return schema.empty_table().select(columns)
-
-

@@ -1,9 +1,9 @@
 """decide, second half: close the ledger with one packed pass by URL hash.
 
-    inputs      extract's ledger, documents (without text), decisions, revisits
-    plan        a unit a bucket; some 500,000 rows each
-    transform   unit files -> final rows -> packed GroupByKey -> sorted bucket files
-    commit      as many rows as pages and unreadable stretches came in
+inputs      extract's ledger, documents (without text), decisions, revisits
+plan        a unit a bucket; some 500,000 rows each
+transform   unit files -> final rows -> packed GroupByKey -> sorted bucket files
+commit      as many rows as pages and unreadable stretches came in
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def plan(run: Run) -> list[Unit]:
     buckets = shuffle.bucket_count(rows, ledger.ROWS_A_BUCKET)
     basis = [code_hash("pipelines.stages.decide_ledger"), logical, paths]
     return [
-        Unit(unit_key(NAME, basis, b, buckets), f"{b:05d}", rows * ROW_BYTES // buckets, (b, buckets))
+        Unit(
+            unit_key(NAME, basis, b, buckets), f"{b:05d}", rows * ROW_BYTES // buckets, (b, buckets)
+        )
         for b in range(buckets)
     ]
 
@@ -91,8 +93,8 @@ def execute(run: Run, units: list[Unit]) -> None:
             write_bucket(run.dir, unit.key, unit.payload[0], [], [])
 
 
-class ToBuckets(beam.DoFn):  # type: ignore[misc]
-    """One unit's final rows, packed by bucket; page_ids go to the same numbered bucket of theirs."""
+class ToBuckets(beam.DoFn):
+    """One unit's final rows and its page_ids, packed by their buckets."""
 
     def __init__(self, run_dir: str, buckets: int, wanted: frozenset[int]) -> None:
         self.run_dir, self.buckets, self.wanted = run_dir, buckets, wanted
@@ -118,13 +120,14 @@ class ToBuckets(beam.DoFn):  # type: ignore[misc]
                 yield bucket, ("ids", data)
 
 
-class WriteBucket(beam.DoFn):  # type: ignore[misc]
+class WriteBucket(beam.DoFn):
     def __init__(self, run_dir: str, keys: dict[int, str]) -> None:
         self.run_dir, self.keys = run_dir, keys
 
     def process(self, grouped: tuple[int, Iterable[tuple[str, bytes]]]) -> Iterator[int]:
         bucket, parts = grouped
-        rows, ids = [], []
+        rows: list[bytes] = []
+        ids: list[bytes] = []
         for kind, data in parts:
             (rows if kind == "rows" else ids).append(data)
         with files.storage_errors(self.run_dir):
@@ -132,9 +135,7 @@ class WriteBucket(beam.DoFn):  # type: ignore[misc]
         yield bucket
 
 
-def write_bucket(
-    run_dir: str, key: str, bucket: int, rows: list[bytes], ids: list[bytes]
-) -> None:
+def write_bucket(run_dir: str, key: str, bucket: int, rows: list[bytes], ids: list[bytes]) -> None:
     """Sort and write one bucket's two tables and its journal entry."""
     started = time.process_time()
     name = f"{bucket:05d}"

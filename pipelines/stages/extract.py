@@ -174,9 +174,7 @@ class ExtractWork:
                 page = corpora.captured(row, path)
                 yield self._ask(page, row.number, 0, out)
 
-    def _ask(
-        self, page: captures.Captured, offset: int, length: int, out: UnitTables
-    ) -> _Waiting:
+    def _ask(self, page: captures.Captured, offset: int, length: int, out: UnitTables) -> _Waiting:
         """The questions that need no parsing; what passes waits for the child."""
         assert self._gates
         row = out.page_row(page, offset, length)

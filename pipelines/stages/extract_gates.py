@@ -87,7 +87,7 @@ def load(extract: Extract, sample: float) -> Gates:
 
 def is_robots_txt(page: Captured) -> bool:
     """A robots.txt that was really there."""
-    scheme, _, rest = page.url.partition("://")
+    _, _, rest = page.url.partition("://")
     path = rest.partition("/")[2] if rest else ""
     return path == "robots.txt" and page.status in (200, None)
 
@@ -139,7 +139,9 @@ def _sites_files(run_or_file: str) -> list[str]:
         return files.listing(run_or_file)
     found = table_paths(run_or_file, "rank", "sites")
     if not found:
-        raise UserError(f"{run_or_file}: extract.gate.sites names neither a run with ranks nor a file")
+        raise UserError(
+            f"{run_or_file}: extract.gate.sites names neither a run with ranks nor a file"
+        )
     return found
 
 
@@ -147,5 +149,7 @@ def _tiers(run_or_file: str) -> dict[str, str]:
     tiers: dict[str, str] = {}
     for path in _sites_files(run_or_file):
         table = read_table(path, ["site", "authority_tier"])
-        tiers.update(zip(table["site"].to_pylist(), table["authority_tier"].to_pylist(), strict=True))
+        tiers.update(
+            zip(table["site"].to_pylist(), table["authority_tier"].to_pylist(), strict=True)
+        )
     return tiers

@@ -11,7 +11,7 @@ from pipelines.engine.isolate import Fault
 from pipelines.engine.units import UnitResult
 from pipelines.store import files, schemas, wat
 from pipelines.store.captures import Captured, hash_id
-from pipelines.store.tables import TableFile, TableWriter
+from pipelines.store.tables import ROW_GROUP, TableFile, TableWriter
 from pipelines.store.warc import Damage, Record
 from quality import urls
 from quality.capture import Capture
@@ -25,26 +25,20 @@ _SCHEMAS = {
     "documents": schemas.DOCUMENTS,
     "ledger": schemas.LEDGER,
 }
-_TEXT_ROW_GROUP = 2048
+_ROW_GROUPS = {"documents": 2048}  # texts are larger than other rows
 
 
 class UnitTables:
     """All tables of one unit, open at once; `commit()` gives their files, leaving drops them."""
 
-    def __init__(
-        self, run_dir: str, name: str, path: str, source: str, result: UnitResult
-    ) -> None:
+    def __init__(self, run_dir: str, name: str, path: str, source: str, result: UnitResult) -> None:
         self.path, self.source, self.result = path, source, result
         self._links: dict[tuple[str, str], list[int]] = {}
         self._stack = ExitStack()
         self._writers = {
             table: self._stack.enter_context(
                 TableWriter(
-                    run_dir,
-                    f"extract/{table}",
-                    name,
-                    schema,
-                    **({"row_group": _TEXT_ROW_GROUP} if table == "documents" else {}),
+                    run_dir, f"extract/{table}", name, schema, _ROW_GROUPS.get(table, ROW_GROUP)
                 )
             )
             for table, schema in _SCHEMAS.items()

@@ -1,10 +1,10 @@
 """pack: the product. Kept texts as shards of the wanted size, sorted by `sample_key`.
 
-    inputs      documents, decisions
-    plan        a unit a shard: whole unit files of one source until the size is reached; a file
-                larger than a shard is cut by key interval
-    transform   read, select, sort, write: texts go from table to shard in one worker
-    commit      shards.parquet, mix.json and the dataset card beside the shards
+inputs      documents, decisions
+plan        a unit a shard: whole unit files of one source until the size is reached; a file
+            larger than a shard is cut by key interval
+transform   read, select, sort, write: texts go from table to shard in one worker
+commit      shards.parquet, mix.json and the dataset card beside the shards
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def _jsonl(path: str) -> Iterator[Row | BadRow]:
     with files.open_read(path) as raw:
         stream: Any = raw
         if path.endswith(".gz"):
-            stream = gzip.open(raw)
+            stream = gzip.GzipFile(fileobj=raw)
         elif path.endswith(".zst"):
             stream = io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
         number = -1

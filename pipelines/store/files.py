@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -45,12 +45,12 @@ def join(folder: str, *names: str) -> str:
     return "/".join([folder.rstrip("/"), *names])
 
 
-def open_read(path: str) -> IO[bytes]:
+def open_read(path: str) -> BinaryIO:
     """A seekable binary file. Raises OSError as the filesystem does."""
     if is_local(path):
         return open(path.removeprefix("file://"), "rb")
     fs, inner = filesystem(path)
-    return fs.open(inner, "rb")
+    return cast("BinaryIO", fs.open(inner, "rb"))
 
 
 def exists(path: str) -> bool:

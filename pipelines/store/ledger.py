@@ -46,8 +46,16 @@ def final_rows(
     kept = pc.equal(decisions["outcome"], "kept")
     columns: dict[str, Any] = {
         name: documents[name]
-        for name in ("url_key", "page_id", "url", "canonical_url", "tokens", "warc_path",
-                     "warc_offset", "warc_length")  # fmt: skip
+        for name in (
+            "url_key",
+            "page_id",
+            "url",
+            "canonical_url",
+            "tokens",
+            "warc_path",
+            "warc_offset",
+            "warc_length",
+        )  # fmt: skip
     }
     columns |= {name: decisions[name] for name in ("outcome", "reason", "detail", "partner")}
     rows = documents.num_rows

@@ -61,9 +61,7 @@ class Manifest:
 
     def named(self) -> set[str]:
         """Every file that counts, relative to the run."""
-        return {
-            f.path for r in self.stages.values() for table in r.tables.values() for f in table
-        }
+        return {f.path for r in self.stages.values() for table in r.tables.values() for f in table}
 
     def write(self) -> None:
         files.crash_point("before manifest")

@@ -224,7 +224,10 @@ def _guessed(body: bytes, foreign: bool) -> Decoded:
 def _decoded(body: bytes, charset: str, source: str) -> Decoded:
     decoder = codecs.getincrementaldecoder(CODECS.get(charset, charset))("replace")
     text = decoder.decode(body)  # not final: a character cut at the end is dropped, not replaced
-    return Decoded(text.removeprefix("\ufeff"), charset, source, text.count("\ufffd"))
+    replaced = text.count("\ufffd")
+    if replaced and charset == "utf-8":
+        replaced -= body.count(b"\xef\xbf\xbd")  # those the page itself has
+    return Decoded(text.removeprefix("\ufeff"), charset, source, replaced)
 
 
 def _readable(page: Decoded) -> bool:

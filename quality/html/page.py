@@ -46,7 +46,7 @@ class Page(NamedTuple):
 SAMPLE_CHARS = 2_000
 _PASSAGE_CHARS = 500  # of one passage in the sample, so that no single quote or list fills it
 _PASSAGE_BYTES = 40  # shorter ones are taken only until there is enough
-_ENOUGH_CHARS = 200
+_ENOUGH_BYTES = 300
 _MAX_URL = 8_192
 _MAX_META = 2_000  # characters of one content
 _MAX_METAS = 200
@@ -261,13 +261,14 @@ def _sample(passages: list[str], menus: list[str]) -> str:
     cut = [passage[:most] for passage in passages]
     sizes = [len(passage.encode("utf-8", "replace")) for passage in cut]
     chosen: list[int] = []
-    chars = 0
+    chars = size = 0
     for i in sorted(range(len(cut)), key=lambda i: -sizes[i]):
-        if chars >= SAMPLE_CHARS or (chars >= _ENOUGH_CHARS and sizes[i] < _PASSAGE_BYTES):
+        if chars >= SAMPLE_CHARS or (size >= _ENOUGH_BYTES and sizes[i] < _PASSAGE_BYTES):
             break
         chosen.append(i)
         chars += len(cut[i])
+        size += sizes[i]
     texts = [cut[i] for i in sorted(chosen)]
-    if chars < _ENOUGH_CHARS:
+    if size < _ENOUGH_BYTES:
         texts += menus
     return "\n".join(texts)[:SAMPLE_CHARS]

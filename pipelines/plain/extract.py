@@ -1,4 +1,4 @@
-"""Single stages on plain files, for who needs only that: `gristmill extract PAGES OUT.parquet`."""
+"""`gristmill extract PAGES OUT.parquet`: the text of every page of a plain file."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Single stages on plain files, without a run."""
