@@ -82,6 +82,7 @@ class Classifier(_Section):
     train: str | None = Field(None, description="JSONL: text, label (good or bad)")
     dim: int = Field(64, gt=0)
     epoch: int = Field(5, gt=0)
+    bucket: int = Field(200_000, gt=0, description="hashed word pairs; 4 * dim bytes each")
     seed: int = 17
 
     @model_validator(mode="after")

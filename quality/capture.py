@@ -10,13 +10,10 @@ import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import xxhash
-
 from quality import optout, urls
 from quality.html import decode
 from quality.html.page import Page, read_page
 from quality.language import detect
-from quality.tokens import count_tokens
 
 
 class Request(NamedTuple):
@@ -49,7 +46,6 @@ class Config(NamedTuple):
     honour_opt_outs: bool
     agents: tuple[str, ...]
     extractor: str
-    tokenizer: str
 
 
 class Capture(NamedTuple):
@@ -70,8 +66,6 @@ class Capture(NamedTuple):
     title: str | None = None
     published_at: str | None = None
     text: str | None = None
-    tokens: int | None = None
-    content_hash: str | None = None
     extractor: str | None = None
 
 
@@ -132,12 +126,12 @@ def _read_html(request: Request, config: Config, extract: Extractor) -> Capture:
     text = (main.text or "").strip()
     if not text:
         return found._replace(drop=Drop("no_text"))
-    found = found._replace(
+    return found._replace(
         title=main.title or page.title,
         published_at=main.published_at,
+        text=text,
         extractor=config.extractor,
     )
-    return _with_text(found, text, config)
 
 
 def _read_text(request: Request, config: Config) -> Capture:
@@ -149,7 +143,7 @@ def _read_text(request: Request, config: Config) -> Capture:
     drop, found = _language_and_length(found, text, config)
     if drop or not request.extract:
         return found._replace(drop=drop)
-    return _with_text(found._replace(extractor="as given"), text, config)
+    return found._replace(text=text, extractor="as given")
 
 
 def _limits(page: Page, config: Config) -> Drop | None:
@@ -171,23 +165,6 @@ def _language_and_length(
     if config.languages is not None and guess.language not in config.languages:
         return Drop("language", guess.confidence, None, guess.language), found
     return None, found
-
-
-def _with_text(found: Capture, text: str, config: Config) -> Capture:
-    """The text's own facts; its language replaces the guess made from the whole page."""
-    language = detect(text)
-    if language.language != "und":
-        found = found._replace(language=language.language, script=language.script)
-    return found._replace(
-        text=text,
-        tokens=count_tokens(text, config.tokenizer),
-        content_hash=content_hash(text),
-    )
-
-
-def content_hash(text: str) -> str:
-    """128 bits of a text with its white space folded, as 32 hex digits: equal for exact copies."""
-    return xxhash.xxh3_128_hexdigest(" ".join(text.split()).encode("utf-8", "surrogatepass"))
 
 
 def _links(url: str, page: Page) -> tuple[tuple[str, int, int], ...]:

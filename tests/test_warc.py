@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from warcio.archiveiterator import ArchiveIterator
 from warcio.warcwriter import WARCWriter
@@ -64,11 +64,10 @@ TYPES = st.sampled_from(["response", "metadata", "resource", "conversion"])
 
 
 @st.composite
-def warcs(draw) -> tuple[bytes, list[Made], bool]:
-    """A WARC file written by warcio, what it holds, and whether it is gzipped."""
-    zipped = draw(st.booleans())
+def warcs(draw) -> tuple[bytes, list[Made]]:
+    """A WARC file written by warcio, gzipped or not, and what it holds."""
     out = io.BytesIO()
-    writer = WARCWriter(out, gzip=zipped)
+    writer = WARCWriter(out, gzip=draw(st.booleans()))
     made = []
     for number, (kind, body) in enumerate(
         draw(st.lists(st.tuples(TYPES, BODIES), min_size=1, max_size=6))
@@ -86,7 +85,7 @@ def warcs(draw) -> tuple[bytes, list[Made], bool]:
         start = out.tell()
         writer.write_record(record)
         made.append(Made(start, out.tell(), kind, head + body))
-    return out.getvalue(), made, zipped
+    return out.getvalue(), made
 
 
 class Dribble(io.BytesIO):
@@ -112,7 +111,7 @@ real = pytest.mark.parametrize("buffers", ["usual"], indirect=True)
 
 @given(warcs())
 def test_equals_warcio_on_good_files(drawn):
-    data, made, zipped = drawn
+    data, made = drawn
     records, damages = read(data)
     assert not damages
     assert [(r.type, r.offset, r.length) for r in records] == [
@@ -139,7 +138,7 @@ def test_equals_warcio_on_good_files(drawn):
     st.integers(0, 2**32),
 )
 def test_damage_costs_only_the_records_it_touches(drawn, place, size, deed, seed):
-    data, made, zipped = drawn
+    data, made = drawn
     first = int(place * len(data))
     last = first if deed == "insert" else min(first + size, len(data))
     junk = random.Random(seed).randbytes(size)
@@ -147,11 +146,11 @@ def test_damage_costs_only_the_records_it_touches(drawn, place, size, deed, seed
         deed, bytes(last - first)
     )
     broken = data[:first] + put + data[last:]
+    # Hypothesis does find bodies that start with the magic number of another format.
+    assume(sniff("", broken) in ("warc", "wat", "wet", "text", "unknown", "gzip", "empty"))
     shift = len(broken) - len(data)
     untouched = [m for m in made if m.end <= first]
     untouched += [m._replace(start=m.start + shift) for m in made if m.start >= last]
-    if deed == "insert" or first == last:
-        untouched = [m for m in untouched if not m.start < first < m.end]
 
     records, damages = read(broken)
     at = Counter(r.offset for r in records)
@@ -339,7 +338,7 @@ def test_a_page_that_holds_a_warc_file():
     nested = record(7) + record(8)
     for data in (record(0, nested) + record(1), gzip.compress(record(0, nested)) + members(1)[0]):
         records, damages = read(data)
-        assert [r.content for r in records][0] == nested
+        assert records[0].content == nested
         assert len(records) == 2 and not damages
     # And junk after it does not make its inside look like records.
     records, damages = read(record(0, nested) + b"JUNK" + record(1))

@@ -41,7 +41,7 @@ def plan(run: Run) -> list[Unit]:
     recipe = run.recipe
     section = recipe.extract.model_dump(mode="json")
     code = code_hash("pipelines.stages.extract", "quality.capture", _extractor_module(recipe))
-    basis = [code, section, recipe.sample, recipe.tokenizer, gates.identity(recipe.extract.gate)]
+    basis = [code, section, recipe.sample, gates.identity(recipe.extract.gate)]
     units = []
     for item in inputs.resolve(recipe.sources()):
         key = unit_key("extract", basis, item.path, item.size, item.mark, item.source)
@@ -81,7 +81,6 @@ def child_config(recipe: Recipe) -> Config:
         honour_opt_outs=e.gate.opt_outs == "honour",
         agents=tuple(e.agents),
         extractor=e.extractor,
-        tokenizer=recipe.tokenizer,
     )
 
 

@@ -114,7 +114,6 @@ class UnitTables:
     def _document(self, page: Captured, row: dict[str, Any], found: Capture) -> None:
         assert found.text is not None
         self.result.count("documents")
-        self.result.count("tokens", found.tokens or 0)
         given = page.given
         keys = ("page_id", "url", "canonical_url", "url_key", "site", "host", "captured_at",
                 "warc_path", "warc_offset", "warc_length")  # fmt: skip
@@ -129,8 +128,6 @@ class UnitTables:
                 "script": found.script,
                 "licence_url": found.licence_url,
                 "text_bytes": len(found.text.encode("utf-8", "surrogatepass")),
-                "tokens": found.tokens,
-                "content_hash": found.content_hash,
                 "text": found.text,
             }
         )

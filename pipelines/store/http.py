@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from typing import NamedTuple
 
 import brotli
@@ -26,7 +27,7 @@ _CHUNK_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]{0,4096})?\r
 _CUT_LINE = re.compile(rb"[ \t]*[0-9A-Fa-f]{0,15}[ \t]*(?:;[^\n]{0,4096})?\r?")
 _NEWLINE = re.compile(rb"\r*\n")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_ZSTD = b"\x28\xb5\x2f\xfd"
+_MAGIC = ((MAGIC, "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _NO_CODING = frozenset({"", "identity", "none", "binary", "8bit", "7bit", "utf-8", "utf8"})
 
 
@@ -34,9 +35,9 @@ class HttpMessage(NamedTuple):
     """A response. `problems`, in the order they were met:
 
     no_status_line, lf_only, bad_header (a line that is none), cut_head; bad_chunk (framing broken:
-    the body ends there), cut_chunk; encoding_lie (the body is not encoded as the header says, or
-    otherwise; it is kept as it is, or decoded as what it is), unknown_encoding, bad_X and cut_X for
-    X in gzip, deflate, br, zstd (the body is what came out until then); too_large.
+    the body ends there), cut_chunk; encoding_lie (the body is not encoded as the header says: it is
+    kept as it is, or decoded as what it is), unknown_encoding, bad_X and cut_X for X in gzip,
+    deflate, br, zstd (the body is what came out until then); too_large.
     """
 
     status: int | None
@@ -162,9 +163,14 @@ def _decode(body: bytes, codings: list[str], max_body: int, problems: list[str])
         if coding not in _DECODERS:
             problems.append("unknown_encoding")
             break
-        actual = "gzip" if body.startswith(MAGIC) else "zstd" if body.startswith(_ZSTD) else coding
+        named = next((name for magic, name in _MAGIC if body.startswith(magic)), None)
+        actual = named or coding
         data, fault, _ = _DECODERS[actual](body, max_body)
-        if fault in ("bad", "cut") and (not data or not _CONTROL.search(body, 0, 256)):
+        if (
+            not named
+            and fault in ("bad", "cut")
+            and (not data or not _CONTROL.search(body, 0, 256))
+        ):
             # Compressed data never looks like text, but text can decode to a few bytes.
             problems.append("encoding_lie")
             break
@@ -181,9 +187,11 @@ def _decode(body: bytes, codings: list[str], max_body: int, problems: list[str])
 def _deflate(body: bytes, limit: int) -> Inflated:
     """`deflate` means zlib-wrapped, but many servers send the bare stream (RFC 9110, 8.4.1.2)."""
     if body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0:
-        wrapped = inflate(body, 2, limit)
-        if wrapped.data:
-            return wrapped
+        data, fault, used = inflate(body, 2, limit)
+        if not fault and body[2 + used : 6 + used] != zlib.adler32(data).to_bytes(4, "big"):
+            fault = "bad"
+        if data or not fault:
+            return Inflated(data, fault, used)
     bare = inflate(body, 0, limit)
     # Plain text can pass for a short deflate stream.
     early = not bare.fault and bare.used < len(body) // 2

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from quality.signals import SIGNALS
-
 _S, _B, _I64, _I32, _F = pa.string(), pa.bool_(), pa.int64(), pa.int32(), pa.float64()
 _U64 = pa.uint64()
 _TIME = pa.timestamp("s", tz="UTC")
@@ -56,6 +54,8 @@ TEXTS = _schema(page_id=_S, text=_S)
 def signals(own: Iterable[str] = ()) -> pa.Schema:
     """One row a document, in the order of its documents file: one column a signal, ours from
     `quality.signals`, then the user's `own`; all of the text after cleaning."""
+    from quality.signals import SIGNALS  # here: it brings numba, which questions of a run don't need
+
     base = _schema(
         page_id=_S, language=_S, script=_S, language_confidence=pa.float32(), text_bytes=_I64,
         tokens=_I64, content_hash=_S, quality=pa.float32(), rules_fired=pa.list_(_S),

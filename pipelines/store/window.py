@@ -146,4 +146,6 @@ class MemberRun(Window):
 
     def offset(self, pos: int) -> int:
         """Offset in the file of the member that holds the inflated position."""
+        if len(self.marks) == 1:
+            return self.marks[0][1]
         return next(offset for made, offset in reversed(self.marks) if made <= pos)
