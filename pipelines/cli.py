@@ -104,7 +104,9 @@ def funnel(run: RunDir, as_json: Json = False) -> None:
     from pipelines.store.manifest import must_load
 
     found = must_load(run)
-    show.funnel(funnels.funnel(found), funnels.unreadable(found), as_json)
+    show.funnel(
+        funnels.funnel(found), funnels.filters(found), funnels.unreadable(found), as_json
+    )
 
 
 @app.command()

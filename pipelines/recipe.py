@@ -33,8 +33,8 @@ class Limits(_Section):
     """What a page may be; beyond it the page is a ledger row, not a wait."""
 
     body_bytes: int = Field(5_000_000, gt=0, description="decoded body, bytes")
-    nodes: int = Field(100_000, gt=0, description="elements in the HTML tree")
-    depth: int = Field(250, gt=0, description="nesting; libxml2 gives up at 255")
+    nodes: int = Field(30_000, gt=0, description="elements in the HTML tree")
+    depth: int = Field(200, gt=0, description="nesting; trafilatura finds nothing at 255")
     cpu_seconds: float = Field(60, gt=0, description="backstop: one page's CPU time")
     memory_mb: int = Field(3000, gt=0, description="backstop: one page's memory")
 

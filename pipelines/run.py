@@ -20,7 +20,7 @@ from pipelines.errors import RunError, UserError, one_line
 from pipelines.mixing import card, sources
 from pipelines.recipe import Recipe
 from pipelines.run_state import Run
-from pipelines.stages import decide, decide_ledger, extract, pack
+from pipelines.stages import decide, decide_ledger, extract, pack, rank, refine, refine_classifier
 from pipelines.store import files, manifest
 from pipelines.store.manifest import StageRecord
 from pipelines.store.tables import TableFile
@@ -37,13 +37,35 @@ class Stage:
     check: Callable[[Run, list[UnitResult]], None]
 
 
+def _fine(run: Run, results: list[UnitResult]) -> None:
+    """Nothing to balance."""
+
+
+def _row_for_row(*tables: str) -> Callable[[Run, list[UnitResult]], None]:
+    """Each of these tables has a row for every document that extract let through."""
+
+    def check(run: Run, results: list[UnitResult]) -> None:
+        documents = [f.rows for f in run.manifest.tables("extract", "documents")]
+        for table in tables:
+            rows = [f.rows for r in results for f in r.tables[table]]
+            if rows != documents:
+                raise AssertionError(f"{sum(documents)} documents in, {sum(rows)} {table} out")
+
+    return check
+
+
 STAGES = (
     Stage("extract", "extract", extract.plan, extract.execute, lambda _, r: extract.check(r)),
-    Stage("decide", "decide", decide.plan, decide.execute, lambda _, r: None),
+    Stage("rank", "rank", rank.plan, rank.execute, _fine),
+    Stage(
+        "refine_classifier", "refine", refine_classifier.plan, refine_classifier.execute, _fine
+    ),
+    Stage("refine", "refine", refine.plan, refine.execute, _row_for_row("texts", "signals")),
+    Stage("decide", "decide", decide.plan, decide.execute, _row_for_row("decisions")),
     Stage("ledger", "decide", decide_ledger.plan, decide_ledger.execute, decide_ledger.check_whole),
-    Stage("pack", "pack", pack.plan, pack.execute, lambda _, r: None),
+    Stage("pack", "pack", pack.plan, pack.execute, _fine),
 )
-NAMES = ("extract", "decide", "pack")
+NAMES = ("extract", "rank", "refine", "decide", "pack")
 
 Watch = Callable[[str, list[Unit], Journal], Any]
 """Given a stage about to run, returns a context manager that shows its progress."""
@@ -65,7 +87,7 @@ def run(
     state = _open(recipe, out, engine)
     wanted = NAMES[: NAMES.index(until) + 1] if until else NAMES
     if recipe.extract.links_only:
-        wanted = ("extract",)
+        wanted = tuple(name for name in wanted if name in ("extract", "rank"))
     for stage in STAGES:
         if stage.part_of not in wanted:
             continue
@@ -77,7 +99,10 @@ def run(
 
 def check(recipe: Recipe) -> None:
     """Find now what would only fail later. Raises UserError naming the key."""
-    sources.check(pack.where(recipe))
+    sources.check(pack.where(recipe), recipe.refine.signals)
+    rank.check(recipe.rank)
+    refine.check(recipe)
+    decide.chosen(recipe.decide)
     name = recipe.extract.extractor
     if name != "trafilatura":
         module, _, function = name.partition(":")
@@ -114,7 +139,7 @@ def _do(state: Run, stage: Stage, watch: Watch | None, say: Callable[[str], None
     units = stage.plan(state)
     fingerprint = unit_key(stage.name, [u.key for u in units])
     committed = state.manifest.stages.get(stage.name)
-    journal = Journal(state.dir, _journal_name(stage))
+    journal = Journal(state.dir, stage.name)
     results = {u.key: journal.read(u.key) for u in units}
     todo = [u for u in units if results[u.key] is None]
     if committed and committed.fingerprint == fingerprint and not todo:
@@ -151,10 +176,6 @@ def _execute(state: Run, stage: Stage, todo: list[Unit]) -> None:
         stage.execute(state, todo)
     except OSError as error:
         raise files.storage_error(error.filename or state.dir, error) from None
-
-
-def _journal_name(stage: Stage) -> str:
-    return {"ledger": decide_ledger.NAME}.get(stage.name, stage.name)
 
 
 def _record(fingerprint: str, results: list[UnitResult]) -> StageRecord:
@@ -200,7 +221,7 @@ def plan_only(recipe: Recipe, out: str, engine: Engine) -> list[dict[str, Any]]:
             rows.append({"stage": stage.name, "units": None, "note": "follows from the above"})
             continue
         units = stage.plan(state)
-        journal = Journal(out, _journal_name(stage))
+        journal = Journal(out, stage.name)
         todo = [u for u in units if journal.read(u.key) is None]
         row = {
             "stage": stage.name,
@@ -215,7 +236,7 @@ def plan_only(recipe: Recipe, out: str, engine: Engine) -> list[dict[str, Any]]:
     return rows
 
 
-DISK_RATIO = {"extract": 0.15, "decide": 0.5, "ledger": 0.3, "pack": 0.4}
+DISK_RATIO = {"extract": 0.15, "rank": 1.0, "refine_classifier": 1.0, "refine": 1.2, "decide": 0.5, "ledger": 0.3, "pack": 0.4}
 """Bytes written a byte of the unit's size; measured on a crawl of 84 MB (docs/benchmarks.md)."""
 
 

@@ -7,6 +7,7 @@ the next question; `drop` then says why, with the value and the threshold that d
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -68,6 +69,8 @@ class Capture(NamedTuple):
     text: str | None = None
     extractor: str | None = None
 
+
+_DENSE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 
 Extractor = Callable[[Page, str], Any]
 """(page, url) -> something with text, title and published_at. A user's own has this shape too."""
@@ -159,7 +162,10 @@ def _language_and_length(
 ) -> tuple[Drop | None, Capture]:
     chars, least = found.visible_chars or 0, config.min_visible_chars
     if least is not None and chars < least:
-        return Drop("too_short", chars, least), found
+        # A Han, kana or Hangul character says about as much as two letters.
+        chars += int(chars * len(_DENSE.findall(sample)) / max(len(sample), 1))
+        if chars < least:
+            return Drop("too_short", chars, least), found
     guess = detect(sample)
     found = found._replace(language=guess.language, script=guess.script)
     if config.languages is not None and guess.language not in config.languages:

@@ -55,7 +55,9 @@ def refine(batch: Batch, tools: Tools) -> tuple[list[str], dict[str, list[Any]]]
         t.script if t.language != "und" else guess or t.script
         for t, guess in zip(told, batch.scripts, strict=True)
     ]
-    measured = [signals(text, language) for text, language in zip(batch.texts, languages, strict=True)]
+    measured = [
+        signals(text, language) for text, language in zip(batch.texts, languages, strict=True)
+    ]
     texts, fired, removed, drop, restored = _clean(batch, languages, scripts, measured, tools.rules)
     for i, (before, after) in enumerate(zip(batch.texts, texts, strict=True)):
         if before != after:
@@ -95,7 +97,11 @@ def _clean(
     """Each rule set in turn; rules are named `set@version:rule` in what fired."""
     texts, count = list(batch.texts), len(batch.texts)
     fired: list[list[str]] = [[] for _ in range(count)]
-    removed, drop, restored = np.zeros(count, np.int64), np.zeros(count, bool), np.zeros(count, bool)
+    removed, drop, restored = (
+        np.zeros(count, np.int64),
+        np.zeros(count, bool),
+        np.zeros(count, bool),
+    )
     columns = {name: np.array([m[name] for m in measured], np.float64) for name in SIGNALS}
     for rules in rulesets:
         done = apply(

@@ -43,7 +43,7 @@ PACK = {
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
     "deflate bare": bare_deflate,
-    "br": brotli.compress,
+    "br": lambda data: brotli.compress(data, quality=4),
     "zstd": zstd,
 }
 

@@ -134,6 +134,9 @@ def test_an_unchanged_recipe_runs_nothing(crawl_files, tmp_path, monkeypatch):
     assert (tmp_path / "run/manifest.json").stat().st_mtime_ns == before
 
 
+ALL = {stage.name for stage in runs.STAGES}
+
+
 def test_a_change_runs_its_stage_and_what_follows(crawl_files, tmp_path):
     out = tmp_path / "run"
     first = finish(recipe_for(crawl_files), out)
@@ -144,8 +147,11 @@ def test_a_change_runs_its_stage_and_what_follows(crawl_files, tmp_path):
         return {name for name, r in after.stages.items() if r.fingerprint != prints[name]}
 
     assert changed(pack__seed=3) == {"pack"}
-    assert changed(decide__exact_copies="keep") == {"decide", "ledger", "pack"}
-    assert changed(extract__gate__min_visible_chars=5) == {"extract", "decide", "ledger", "pack"}
+    assert changed(decide__copies="keep") == {"decide", "ledger", "pack"}
+    thresholds = {"gopher_words": {"min": 140}}
+    assert changed(decide__thresholds=thresholds) == {"decide", "ledger", "pack"}
+    assert changed(refine__rules=[]) == ALL - {"extract", "rank", "refine_classifier"}
+    assert changed(extract__gate__min_visible_chars=5) == ALL - {"refine_classifier"}
     assert changed() == set()
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import fsspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -437,6 +438,16 @@ def test_other_formats_are_named():
 def test_plain_records_after_gzip_members():
     records, damages = read(members(1)[0] + record(1) + record(2))
     assert ids(records) == [0, 1, 2] and not damages
+
+
+def test_reads_what_fsspec_opens(tmp_path):
+    data = b"JUNK".join(members(3))
+    (tmp_path / "a.warc.gz").write_bytes(data)
+    with fsspec.open("memory://a.warc.gz", "wb") as out:
+        out.write(data)
+    for url in (str(tmp_path / "a.warc.gz"), "memory://a.warc.gz"):
+        with fsspec.open(url, "rb") as stream:
+            assert ids([i for i in read_records(stream) if isinstance(i, Record)]) == [0, 1, 2]
 
 
 def test_stream_errors_are_not_swallowed():

@@ -11,56 +11,114 @@ from pipelines.store import manifest
 def funnel(run: manifest.Manifest) -> list[dict[str, Any]]:
     """Rows (stage, what, documents, tokens, cpu_seconds); tokens null before there is text.
 
-    what: `in`, `out`, or `outcome: reason`. For each stage in = out + sum of the reasons.
+    what: `in`, `out`, `outcome: reason`, or a remark in brackets. For each stage
+    in = out + sum of the reasons; remarks count documents that stay.
     """
-    extract = run.stages.get("extract")
-    if extract is None:
-        return []
-    pages = sum(f.rows for f in extract.tables["pages"])
-    table: list[dict[str, Any]] = [_row("extract", "in", pages, None, extract.cpu_seconds)]
-    counts = sorted(_reasons(extract.counts), key=lambda p: (-p[1], p[0]))
-    table += [_row("extract", what, n, None) for what, n in counts]
-    table.append(
-        _row("extract", "out", sum(f.rows for f in extract.tables["documents"]),
-             extract.counts.get("tokens", 0))
-    )  # fmt: skip
-    decide = run.stages.get("decide")
-    if decide:
-        table += _decide(run, decide.cpu_seconds, table[-1])
-    pack = run.stages.get("pack")
-    if pack:
-        by_source = rows(
-            run,
-            "SELECT source, sum(rows)::BIGINT documents, sum(tokens)::BIGINT tokens "
-            "FROM shard_stats GROUP BY ALL ORDER BY tokens DESC, source",
-        ) if run.tables("pack", "shard_stats") else []  # fmt: skip
-        table.append(_row("pack", "in", table[-1]["documents"], table[-1]["tokens"],
-                          pack.cpu_seconds))  # fmt: skip
-        table += [
-            _row("pack", f"source {r['source']}", r["documents"], r["tokens"]) for r in by_source
-        ]
+    table: list[dict[str, Any]] = []
+    for stage, ask in (("extract", _extract), ("refine", _refine), ("dedup", _dedup),
+                       ("decide", _decide), ("pack", _pack)):  # fmt: skip
+        if stage in run.stages:
+            before = table[-1] if table else None
+            table += ask(run, before)
     return table
 
 
-def _decide(
-    run: manifest.Manifest, cpu_seconds: float, extract_out: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _cpu(run: manifest.Manifest, *stages: str) -> float:
+    return round(sum(run.stages[s].cpu_seconds for s in stages if s in run.stages), 1)
+
+
+def _extract(run: manifest.Manifest, _: dict[str, Any] | None) -> list[dict[str, Any]]:
+    record = run.stages["extract"]
+    pages = sum(f.rows for f in record.tables["pages"])
+    reasons = []
+    for name, count in record.counts.items():
+        outcome, _, reason = name.partition("_")
+        if outcome in ("dropped", "failed", "merged"):
+            reasons.append((f"{outcome}: {reason}", count))
+    reasons.sort(key=lambda pair: (-pair[1], pair[0]))
+    return [
+        _row("extract", "in", pages, None, _cpu(run, "extract")),
+        *(_row("extract", what, count) for what, count in reasons),
+        _row("extract", "out", sum(f.rows for f in record.tables["documents"])),
+    ]
+
+
+def _refine(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+    counts = run.stages["refine"].counts
+    documents, tokens = counts.get("documents", 0), counts.get("tokens", 0)
+    cpu = _cpu(run, "refine", "refine_classifier")
+    return [
+        _row("refine", "in", documents, None, cpu),
+        _row("refine", "(cleaned by rules)", counts.get("cleaned", 0)),
+        _row("refine", "out", documents, tokens),
+    ]
+
+
+def _dedup(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+    counts = run.stages["dedup_clusters"].counts if "dedup_clusters" in run.stages else {}
+    documents, tokens = (before or {}).get("documents", 0), (before or {}).get("tokens", 0)
+    cpu = _cpu(run, "dedup", "dedup_pairs", "dedup_clusters")
+    return [
+        _row("dedup", "in", documents, tokens, cpu),
+        _row("dedup", "(near-duplicates in clusters)", counts.get("duplicates", 0)),
+        _row("dedup", "out", documents, tokens),
+    ]
+
+
+def _decide(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
     found = rows(
         run,
         "SELECT outcome, reason, count(*) documents, coalesce(sum(tokens), 0)::BIGINT tokens "
         "FROM decisions GROUP BY ALL ORDER BY documents DESC, reason",
     )
-    table = [_row("decide", "in", extract_out["documents"], extract_out["tokens"], cpu_seconds)]
-    for r in found:
-        if r["outcome"] != "kept":
-            table.append(
-                _row("decide", f"{r['outcome']}: {r['reason']}", r["documents"], r["tokens"])
-            )
     kept = [r for r in found if r["outcome"] == "kept"]
-    table.append(
-        _row("decide", "out", sum(r["documents"] for r in kept), sum(r["tokens"] for r in kept))
-    )
+    return [
+        _row("decide", "in", sum(r["documents"] for r in found), sum(r["tokens"] for r in found),
+             _cpu(run, "rank", "decide", "ledger")),
+        *(_row("decide", f"{r['outcome']}: {r['reason']}", r["documents"], r["tokens"])
+          for r in found if r["outcome"] != "kept"),
+        _row("decide", "out", sum(r["documents"] for r in kept), sum(r["tokens"] for r in kept)),
+    ]  # fmt: skip
+
+
+def _pack(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+    documents, tokens = (before or {}).get("documents", 0), (before or {}).get("tokens", 0)
+    table = [_row("pack", "in", documents, tokens, _cpu(run, "pack"))]
+    if run.tables("pack", "shard_stats"):
+        found = rows(
+            run,
+            "SELECT source, sum(rows)::BIGINT documents, sum(tokens)::BIGINT tokens "
+            "FROM shard_stats GROUP BY ALL ORDER BY tokens DESC, source",
+        )
+        table += [_row("pack", f"source {r['source']}", r["documents"], r["tokens"]) for r in found]
+        left = documents - sum(r["documents"] for r in found)
+        if left:
+            table.append(_row("pack", "in no source", left))
     return table
+
+
+def filters(run: manifest.Manifest) -> list[dict[str, Any]]:
+    """What each rule of decide takes: documents and tokens in the chain (it was the first to
+    fail), alone (were it the only rule) and uniquely (no other rule fails); rules that took none
+    are left out. Merges are not rules: they only see what passed."""
+    if "decide" not in run.stages:
+        return []
+    return rows(
+        run,
+        """
+        SELECT rule,
+               count(*) FILTER (reason = rule) AS chain,
+               count(*) AS alone,
+               count(*) FILTER (d.rules = mask) AS uniquely,
+               coalesce(sum(tokens) FILTER (reason = rule), 0)::BIGINT AS chain_tokens,
+               coalesce(sum(tokens), 0)::BIGINT AS alone_tokens,
+               coalesce(sum(tokens) FILTER (d.rules = mask), 0)::BIGINT AS unique_tokens
+        FROM decisions d
+        JOIN (SELECT rule, bit, (1::UBIGINT << bit) AS mask FROM rules WHERE kind <> 'merge') r
+          ON d.rules & mask <> 0
+        GROUP BY rule, bit ORDER BY bit
+        """,
+    )
 
 
 def unreadable(run: manifest.Manifest) -> int:
@@ -68,18 +126,8 @@ def unreadable(run: manifest.Manifest) -> int:
     return run.stages["extract"].counts.get("stretches", 0) if "extract" in run.stages else 0
 
 
-def _reasons(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """`dropped: status` and its count."""
-    found = []
-    for name, count in counts.items():
-        outcome, _, reason = name.partition("_")
-        if outcome in ("dropped", "failed", "merged"):
-            found.append((f"{outcome}: {reason}", count))
-    return found
-
-
 def _row(
-    stage: str, what: str, documents: int, tokens: int | None, cpu: float | None = None
+    stage: str, what: str, documents: int, tokens: int | None = None, cpu: float | None = None
 ) -> dict[str, Any]:
     return {
         "stage": stage,

@@ -57,9 +57,11 @@ def _number(value: Any) -> str:
     return safe(value)
 
 
-def funnel(found: list[dict[str, Any]], unreadable: int, as_json: bool) -> None:
+def funnel(
+    found: list[dict[str, Any]], filters: list[dict[str, Any]], unreadable: int, as_json: bool
+) -> None:
     if as_json:
-        dump({"funnel": found, "unreadable_stretches": unreadable})
+        dump({"funnel": found, "filters": filters, "unreadable_stretches": unreadable})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
@@ -80,8 +82,25 @@ def funnel(found: list[dict[str, Any]], unreadable: int, as_json: bool) -> None:
         )
         last = row["stage"]
     _console().print(table)
+    if filters:
+        print("\nWhat each rule of decide takes, in documents (and tokens):")
+        rows(
+            [
+                {"rule": r["rule"]}
+                | {k: f"{r[k]:,} ({r[t]:,})" for k, t in _COUNTS}
+                for r in filters
+            ],
+            False,
+        )
     if unreadable:
         print(f"{unreadable} unreadable stretches or skipped files: see `sql`, view ledger")
+
+
+_COUNTS = (
+    ("chain", "chain_tokens"),
+    ("alone", "alone_tokens"),
+    ("uniquely", "unique_tokens"),
+)
 
 
 def why(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 
 from pipelines.errors import UserError
 from pipelines.store import schemas
 
-COLUMNS = [n for n in schemas.DOCUMENTS.names if n not in ("text", "url_key")]
-"""Document columns a predicate may name, besides those of decisions."""
+DOCUMENT_COLUMNS = ["host", "canonical_url", "captured_at", "title", "published_at", "page_type",
+                    "extractor", "licence_url", "warc_path"]  # fmt: skip
+"""Columns of documents a predicate may name, besides all of decisions and all signals."""
 
-_DECIDED = ["captures", "copies"]
 
-
-def columns_table(documents: pa.Table, decisions: pa.Table) -> pa.Table:
-    """Documents (COLUMNS) and decisions, row for row, as the table that predicates see."""
-    table = documents.select(COLUMNS)
-    for name in ("outcome", *_DECIDED):
-        table = table.append_column(name, decisions[name])
+def columns_table(documents: pa.Table, signals: pa.Table, decisions: pa.Table) -> pa.Table:
+    """Three tables, row for row, as the one that predicates see."""
+    table = documents.select(DOCUMENT_COLUMNS)
+    for more in (decisions, signals):
+        for name in more.column_names:
+            if name not in table.column_names and name not in _NOT_SHOWN:
+                table = table.append_column(name, more[name])
     return table
+
+
+_NOT_SHOWN = {"rules_fired"}
 
 
 def assign(table: pa.Table, where: Mapping[str, str]) -> NDArray[np.int64]:
@@ -60,15 +65,13 @@ def _check(connection: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
         raise UserError(f"key '{key}': must be true or false, is {kinds[0][1]}: {sql}")
 
 
-def check(where: Mapping[str, str]) -> None:
+def check(where: Mapping[str, str], own_signals: Iterable[str] = ()) -> None:
     """Try the predicates on an empty table, before a run starts. Raises UserError."""
-    documents = schemas.DOCUMENTS.empty_table()
-    assign(columns_table(documents, schemas.DECISIONS.empty_table()), where)
+    empty = (schemas.DOCUMENTS, schemas.signals(own_signals), schemas.DECISIONS)
+    assign(columns_table(*(schema.empty_table() for schema in empty)), where)
 
 
 def sample_keys(page_ids: list[str], seed: int) -> NDArray[np.uint64]:
     """A stable 64-bit key a page; sorting by it shuffles, and any prefix is a fair sample."""
-    import xxhash
-
     keys: list[Any] = [xxhash.xxh3_64_intdigest(i.encode(), seed=seed) for i in page_ids]
     return np.array(keys, np.uint64)

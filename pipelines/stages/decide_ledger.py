@@ -24,26 +24,25 @@ from pipelines.run_state import Run
 from pipelines.store import files, ledger, schemas
 from pipelines.store.tables import TableFile, read_table, write_table
 
-NAME = "decide_ledger"
+NAME = "ledger"
 ROW_BYTES = 400
-_DOCUMENT_COLUMNS = ["url_key", "page_id", "url", "canonical_url", "tokens", "warc_path",
-                     "warc_offset", "warc_length"]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Part:
-    """The four files of one extract unit."""
+    """The files of one extract unit."""
 
     ledger: TableFile
     documents: TableFile
     decisions: TableFile
     revisits: TableFile
+    texts: TableFile
 
 
 def plan(run: Run) -> list[Unit]:
     parts = _parts(run)
     logical = [f.logical for p in parts for f in (p.ledger, p.documents, p.decisions, p.revisits)]
-    paths = [p.documents.path for p in parts]
+    paths = [p.texts.path for p in parts]
     rows = sum(p.ledger.rows + p.documents.rows for p in parts)
     buckets = shuffle.bucket_count(rows, ledger.ROWS_A_BUCKET)
     basis = [code_hash("pipelines.stages.decide_ledger"), logical, paths]
@@ -64,6 +63,7 @@ def _parts(run: Run) -> list[Part]:
             tables("extract", "documents"),
             tables("decide", "decisions"),
             tables("decide", "revisits"),
+            tables("refine", "texts"),
             strict=True,
         )
     ]
@@ -105,10 +105,10 @@ class ToBuckets(beam.DoFn):
 
         rows = ledger.final_rows(
             read(part.ledger),
-            read(part.documents, _DOCUMENT_COLUMNS),
+            read(part.documents, ledger.DOCUMENT_COLUMNS),
             read(part.decisions),
             read(part.revisits),
-            part.documents.path,
+            part.texts.path,
         )
         for bucket, data in shuffle.pack(rows, ledger.url_bucket(rows["url_key"], self.buckets)):
             if bucket in self.wanted:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipelines.engine.beam_units import map_units
 from pipelines.engine.units import Journal, Unit, UnitResult, unit_key
@@ -27,15 +28,20 @@ from pipelines.store import files, schemas
 from pipelines.store.tables import TableFile, read_groups, read_table, write_table
 
 NAME = "pack"
+READS = (("extract", "documents"), ("refine", "texts"), ("refine", "signals"),
+         ("decide", "decisions"))  # fmt: skip
 KEYS = 1 << 64
 ROW_GROUP = 1024
+_DOCUMENT_COLUMNS = [*sources.DOCUMENT_COLUMNS, "url", "site"]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A documents file with its decisions, of which a shard takes one source's key interval."""
+    """The files of one unit, of which a shard takes one source's key interval."""
 
     documents: TableFile
+    texts: TableFile
+    signals: TableFile
     decisions: TableFile
 
 
@@ -55,14 +61,8 @@ def where(recipe: Recipe) -> dict[str, str]:
 def plan(run: Run) -> list[Unit]:
     section = run.recipe.pack.model_dump(mode="json")
     basis = [code_hash("pipelines.stages.pack"), section, run.recipe.tokenizer]
-    pieces = [
-        Piece(d, c)
-        for d, c in zip(
-            run.manifest.tables("extract", "documents"),
-            run.manifest.tables("decide", "decisions"),
-            strict=True,
-        )
-    ]
+    tables = [run.manifest.tables(stage, table) for stage, table in READS]
+    pieces = [Piece(*unit) for unit in zip(*tables, strict=True)]
     shards = plan_shards(
         [(p, _bytes_by_source(run.dir, p, where(run.recipe))) for p in pieces],
         list(where(run.recipe)),
@@ -70,7 +70,7 @@ def plan(run: Run) -> list[Unit]:
     )
     units = []
     for shard, size in shards:
-        logical = [(p.documents.logical, p.decisions.logical) for p in shard.pieces]
+        logical = [[f.logical for f in p.__dict__.values()] for p in shard.pieces]
         key = unit_key(NAME, basis, shard.name, shard.source, logical, shard.low, shard.high)
         units.append(Unit(key, shard.name, size, shard))
     return units
@@ -111,10 +111,11 @@ def plan_shards(
 
 
 def _bytes_by_source(run_dir: str, piece: Piece, predicates: dict[str, str]) -> list[int]:
-    documents = read_table(files.join(run_dir, piece.documents.path), sources.COLUMNS)
+    documents = read_table(files.join(run_dir, piece.documents.path), sources.DOCUMENT_COLUMNS)
+    signals = read_table(files.join(run_dir, piece.signals.path))
     decisions = read_table(files.join(run_dir, piece.decisions.path))
-    found = sources.assign(sources.columns_table(documents, decisions), predicates)
-    size = documents["text_bytes"].to_numpy()
+    found = sources.assign(sources.columns_table(documents, signals, decisions), predicates)
+    size = signals["text_bytes"].to_numpy()
     return [int(size[found == i].sum()) for i in range(len(predicates))]
 
 
@@ -151,29 +152,39 @@ class PackWork:
         return result
 
     def _rows(self, shard: Shard, piece: Piece) -> pa.Table:
-        """One file's rows of the shard, a row group in memory at a time."""
-        decisions = read_table(files.join(self.run_dir, piece.decisions.path))
-        index = list(where(self.recipe)).index(shard.source)
-        start = 0
-        parts = [schemas.SHARDS.empty_table()]
-        for group in read_groups(files.join(self.run_dir, piece.documents.path)):
-            decided = decisions.slice(start, group.num_rows)
-            start += group.num_rows
-            found = sources.assign(sources.columns_table(group, decided), where(self.recipe))
-            keys = sources.sample_keys(group["page_id"].to_pylist(), self.recipe.pack.seed)
-            inside = (keys >= np.uint64(shard.low)) & (keys <= np.uint64(shard.high - 1))
-            chosen = pa.array(np.flatnonzero((found == index) & inside))
-            rows = group.take(chosen)
-            columns: dict[str, Any] = {
-                n: rows[n] for n in schemas.SHARDS.names if n in rows.column_names
-            }
-            columns["source"] = pa.array([shard.source] * rows.num_rows, pa.string())
-            columns["sample_key"] = pa.array(keys[chosen.to_numpy()])
-            columns["copies"] = decided["copies"].take(chosen)
-            parts.append(
-                pa.table({n: columns[n] for n in schemas.SHARDS.names}).cast(schemas.SHARDS)
+        """One unit's rows of the shard, a row group of texts in memory at a time."""
+        documents = read_table(self._path(piece.documents), _DOCUMENT_COLUMNS)
+        signals = read_table(self._path(piece.signals))
+        decisions = read_table(self._path(piece.decisions))
+        predicates = where(self.recipe)
+        found = sources.assign(sources.columns_table(documents, signals, decisions), predicates)
+        keys = sources.sample_keys(decisions["page_id"].to_pylist(), self.recipe.pack.seed)
+        inside = (keys >= np.uint64(shard.low)) & (keys <= np.uint64(shard.high - 1))
+        chosen = np.flatnonzero((found == list(predicates).index(shard.source)) & inside)
+        columns: dict[str, Any] = {
+            name: (decisions if name in decisions.column_names else documents)[name].take(
+                pa.array(chosen)
             )
-        return pa.concat_tables(parts)
+            for name in schemas.SHARDS.names
+            if name not in ("source", "sample_key", "text")
+        }
+        columns["source"] = pa.array([shard.source] * len(chosen), pa.string())
+        columns["sample_key"] = pa.array(keys[chosen])
+        columns["text"] = self._texts(piece, chosen)
+        return pa.table({n: columns[n] for n in schemas.SHARDS.names}).cast(schemas.SHARDS)
+
+    def _texts(self, piece: Piece, chosen: NDArray[np.int64]) -> pa.ChunkedArray:
+        """The texts of some rows, in order, without the others ever being held together."""
+        parts: list[pa.Array] = [pa.array([], pa.string())]
+        start = 0
+        for group in read_groups(self._path(piece.texts), ["text"]):
+            mine = chosen[(chosen >= start) & (chosen < start + group.num_rows)] - start
+            parts += group["text"].take(pa.array(mine)).chunks
+            start += group.num_rows
+        return pa.chunked_array(parts)
+
+    def _path(self, file: TableFile) -> str:
+        return files.join(self.run_dir, file.path)
 
     def _stats(self, shard: Shard, table: pa.Table, file: TableFile) -> dict[str, Any]:
         languages = sorted(

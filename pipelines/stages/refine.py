@@ -1,9 +1,9 @@
 """refine: every text measured and cleaned.
 
-    inputs      documents, rule sets, the classifier's model
-    plan        a unit a documents file
-    transform   row group by row group: language, signals, rules, tokens, quality
-    commit      texts and signals, row for row with documents
+inputs      documents, rule sets, the classifier's model
+plan        a unit a documents file
+transform   row group by row group: language, signals, rules, tokens, quality
+commit      texts and signals, row for row with documents
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def check(recipe: Recipe) -> None:
         try:
             own_signal(path)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UserError(f"{key}: {path}: {one_line(error)}; write package.module:function") from None
+            raise UserError(
+                f"{key}: {path}: {one_line(error)}; write package.module:function"
+            ) from None
 
 
 def rule_sets(recipe: Recipe) -> list[Any]:

@@ -1,9 +1,9 @@
 """refine, before the texts: the quality classifier, trained when the recipe says on what.
 
-    inputs      a JSONL file of rows (text, label: good or bad), or a model that is there
-    plan        one unit, none without a classifier
-    transform   fastText on one thread: the same rows give the same bytes
-    commit      the model as a file of the run, named by its hash
+inputs      a JSONL file of rows (text, label: good or bad), or a model that is there
+plan        one unit, none without a classifier
+transform   fastText on one thread: the same rows give the same bytes
+commit      the model as a file of the run, named by its hash
 """
 
 from __future__ import annotations

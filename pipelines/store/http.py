@@ -166,12 +166,9 @@ def _decode(body: bytes, codings: list[str], max_body: int, problems: list[str])
         named = next((name for magic, name in _MAGIC if body.startswith(magic)), None)
         actual = named or coding
         data, fault, _ = _DECODERS[actual](body, max_body)
-        if (
-            not named
-            and fault in ("bad", "cut")
-            and (not data or not _CONTROL.search(body, 0, 256))
-        ):
-            # Compressed data never looks like text, but text can decode to a few bytes.
+        # Compressed data never looks like text, but text can decode to a few bytes.
+        looks_plain = not data or not _CONTROL.search(body, 0, 256)
+        if fault in ("bad", "cut") and looks_plain and not named:
             problems.append("encoding_lie")
             break
         if actual != coding:
@@ -188,8 +185,9 @@ def _deflate(body: bytes, limit: int) -> Inflated:
     """`deflate` means zlib-wrapped, but many servers send the bare stream (RFC 9110, 8.4.1.2)."""
     if body[0] & 15 == 8 and int.from_bytes(body[:2], "big") % 31 == 0:
         data, fault, used = inflate(body, 2, limit)
-        if not fault and body[2 + used : 6 + used] != zlib.adler32(data).to_bytes(4, "big"):
-            fault = "bad"
+        trailer = body[2 + used : 6 + used]
+        if not fault and trailer != zlib.adler32(data).to_bytes(4, "big"):
+            fault = "bad" if len(trailer) == 4 else "cut"
         if data or not fault:
             return Inflated(data, fault, used)
     bare = inflate(body, 0, limit)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from pipelines.store import schemas
 
+DOCUMENT_COLUMNS = ["url_key", "page_id", "url", "canonical_url", "warc_path", "warc_offset",
+                    "warc_length"]  # fmt: skip
+_DECISION_COLUMNS = ["outcome", "reason", "value", "threshold", "detail", "partner", "tokens"]
 ROW_GROUP = 16_384
 ROWS_A_BUCKET = 500_000
 
@@ -43,30 +46,15 @@ def final_rows(
             for r, p, o in zip(is_revisit, found, left["outcome"].to_pylist(), strict=True)
         ]
         left = _set(_set(left, "partner", found), "outcome", outcome)
-    kept = pc.equal(decisions["outcome"], "kept")
-    columns: dict[str, Any] = {
-        name: documents[name]
-        for name in (
-            "url_key",
-            "page_id",
-            "url",
-            "canonical_url",
-            "tokens",
-            "warc_path",
-            "warc_offset",
-            "warc_length",
-        )  # fmt: skip
-    }
-    columns |= {name: decisions[name] for name in ("outcome", "reason", "detail", "partner")}
     rows = documents.num_rows
+    assert decisions.num_rows == rows, "documents and decisions differ in length"
+    columns: dict[str, Any] = {name: documents[name] for name in DOCUMENT_COLUMNS}
+    columns |= {name: decisions[name] for name in _DECISION_COLUMNS}
     columns |= {
         "stage": pa.array(["decide"] * rows, pa.string()),
-        "value": pa.nulls(rows, pa.float64()),
-        "threshold": pa.nulls(rows, pa.float64()),
         "text_file": pa.array([text_file] * rows, pa.string()),
         "text_row": pa.array(np.arange(rows), pa.int64()),
     }
-    assert len(kept) == rows, "documents and decisions differ in length"
     decided = pa.table({name: columns[name] for name in schemas.LEDGER.names})
     return pa.concat_tables([left.cast(schemas.LEDGER), decided.cast(schemas.LEDGER)])
 

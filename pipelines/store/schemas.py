@@ -54,7 +54,9 @@ TEXTS = _schema(page_id=_S, text=_S)
 def signals(own: Iterable[str] = ()) -> pa.Schema:
     """One row a document, in the order of its documents file: one column a signal, ours from
     `quality.signals`, then the user's `own`; all of the text after cleaning."""
-    from quality.signals import SIGNALS  # here: it brings numba, which questions of a run don't need
+    from quality.signals import (
+        SIGNALS,
+    )  # here: it brings numba, which questions of a run don't need
 
     base = _schema(
         page_id=_S, language=_S, script=_S, language_confidence=pa.float32(), text_bytes=_I64,
