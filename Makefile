@@ -28,7 +28,7 @@ install: .venv/.project ## make .venv with the locked wheels and this checkout
 	@start=$$(date +%s) \
 	  && $(PYTHON) -m venv --clear .venv \
 	  && $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/lock.txt \
-		  && echo "Installed in $$(( $$(date +%s) - start )) s; not again until the lock changes"
+	  && echo "Installed in $$(( $$(date +%s) - start )) s; not again until the lock changes"
 	@touch $@
 
 .venv/.project: .venv/.wheels pyproject.toml

@@ -83,6 +83,47 @@ def extract(
 
 
 @app.command()
+def rank(
+    edges: Annotated[str, typer.Argument(metavar="EDGES", help="Parquet: source, target; or TSV.")],
+    out: Annotated[str, typer.Argument(metavar="OUT.parquet")],
+    level: Annotated[str, typer.Option(help="host, site or domain.")] = "host",
+    trusted: Annotated[str | None, typer.Option(help="File: one trusted name a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """PageRank, harmonic centrality and trust of every name in a list of links."""
+    from pipelines.plain.rank import rank as rank_edges
+
+    done = rank_edges(edges, out, level, trusted)
+    if as_json:
+        print(json.dumps(done._asdict()))
+    else:
+        print(
+            f"{done.sites:,} names and {done.edges:,} links from {done.rows:,} rows in {out}; "
+            f"{done.dropped:,} rows had no valid name"
+        )
+
+
+@app.command()
+def dedup(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="JSONL or Parquet: id, text.")],
+    out: Annotated[str, typer.Argument(metavar="OUT.parquet")],
+    threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Exact Jaccard.")] = 0.7,
+    workers: Annotated[int, typer.Option(help="Worker processes; 0: one a core.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Mark near-duplicate texts: id, cluster_id, kept, similarity, partner."""
+    from pipelines.engine.runners import Engine
+    from pipelines.plain.dedup import dedup as mark
+    from pipelines.recipe import Dedup
+
+    done = mark(source, out, Dedup(threshold=threshold), Engine("local", workers))
+    if as_json:
+        print(json.dumps(done))
+    else:
+        print(f"{done['documents']:,} texts, {done['kept']:,} kept; which and why in {out}")
+
+
+@app.command()
 def why(
     run: RunDir,
     url_or_id: Annotated[str, typer.Argument(metavar="URL_OR_ID")],
@@ -104,9 +145,7 @@ def funnel(run: RunDir, as_json: Json = False) -> None:
     from pipelines.store.manifest import must_load
 
     found = must_load(run)
-    show.funnel(
-        funnels.funnel(found), funnels.filters(found), funnels.unreadable(found), as_json
-    )
+    show.funnel(funnels.funnel(found), funnels.filters(found), funnels.unreadable(found), as_json)
 
 
 @app.command()

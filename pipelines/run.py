@@ -57,9 +57,7 @@ def _row_for_row(*tables: str) -> Callable[[Run, list[UnitResult]], None]:
 STAGES = (
     Stage("extract", "extract", extract.plan, extract.execute, lambda _, r: extract.check(r)),
     Stage("rank", "rank", rank.plan, rank.execute, _fine),
-    Stage(
-        "refine_classifier", "refine", refine_classifier.plan, refine_classifier.execute, _fine
-    ),
+    Stage("refine_classifier", "refine", refine_classifier.plan, refine_classifier.execute, _fine),
     Stage("refine", "refine", refine.plan, refine.execute, _row_for_row("texts", "signals")),
     Stage("decide", "decide", decide.plan, decide.execute, _row_for_row("decisions")),
     Stage("ledger", "decide", decide_ledger.plan, decide_ledger.execute, decide_ledger.check_whole),
@@ -236,7 +234,15 @@ def plan_only(recipe: Recipe, out: str, engine: Engine) -> list[dict[str, Any]]:
     return rows
 
 
-DISK_RATIO = {"extract": 0.15, "rank": 1.0, "refine_classifier": 1.0, "refine": 1.2, "decide": 0.5, "ledger": 0.3, "pack": 0.4}
+DISK_RATIO = {
+    "extract": 0.15,
+    "rank": 0.4,
+    "refine_classifier": 1.0,
+    "refine": 1.2,
+    "decide": 0.5,
+    "ledger": 0.3,
+    "pack": 0.4,
+}
 """Bytes written a byte of the unit's size; measured on a crawl of 84 MB (docs/benchmarks.md)."""
 
 

@@ -86,8 +86,7 @@ def funnel(
         print("\nWhat each rule of decide takes, in documents (and tokens):")
         rows(
             [
-                {"rule": r["rule"]}
-                | {k: f"{r[k]:,} ({r[t]:,})" for k, t in _COUNTS}
+                {"rule": r["rule"]} | {k: f"{r[k]:,} ({r[t]:,})" for k, t in _COUNTS}
                 for r in filters
             ],
             False,

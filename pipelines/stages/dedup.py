@@ -65,9 +65,7 @@ class SignWork:
         started = time.process_time()
         texts: TableFile = unit.payload
         result = UnitResult(unit.key, unit.name, bytes_in=unit.size)
-        with TableWriter(
-            self.run_dir, "dedup/signatures", unit.name, schemas.SIGNATURES
-        ) as writer:
+        with TableWriter(self.run_dir, "dedup/signatures", unit.name, schemas.SIGNATURES) as writer:
             for group in read_groups(files.join(self.run_dir, texts.path), ["page_id", "text"]):
                 found = [text or "" for text in group["text"].to_pylist()]
                 signed = signatures(found, self.section.num_perm, self.section.seed)

@@ -24,7 +24,7 @@ from pipelines.recipe import Rank
 from pipelines.store import files, schemas
 
 ENDS = ("source_site", "target_site")
-TOLERANCE = 1e-12
+PRECISION = 1e-12
 GOOD_SHARE = 0.85
 """The share of sites taken to be good when a trusted few stand for them (`_spam_mass`)."""
 
@@ -130,7 +130,7 @@ def score_graph(graph: Graph, section: Rank, trusted: Sequence[str]) -> pa.Table
 
 def cuts(section: Rank) -> dict[str, float]:
     """The tiers' cuts; one that the recipe leaves out keeps its default."""
-    return {**Rank().tiers, **section.tiers}
+    return dict([*Rank().tiers.items(), *section.tiers.items()])
 
 
 def read_trusted(path: str, name_of: Callable[[str], str | None], key: str) -> list[str]:
@@ -158,11 +158,17 @@ def read_trusted(path: str, name_of: Callable[[str], str | None], key: str) -> l
 
 
 def _settled(graph: Graph, section: Rank, jump: NDArray[np.bool_] | None = None) -> Floats:
-    """PageRank to the last digit: `damping` bounds how the change shrinks from at most 2."""
-    sweeps = math.ceil(math.log(TOLERANCE / 2) / math.log(section.damping)) + 2
+    """PageRank with an error below `PRECISION`, as L1 norm of the whole vector.
+
+    A sweep shrinks the change, at first at most 2, by `damping` or more; so what is left to come
+    after a change is at most damping / (1 - damping) of it.
+    """
+    damping = section.damping
+    tol = max(PRECISION * (1 - damping) / damping, 1e-14)  # below is the noise of float64
+    sweeps = math.ceil(math.log(tol / 2) / math.log(damping)) + 2
     found = pagerank(
         graph.source, graph.target, len(graph.sites),
-        damping=section.damping, jump=jump, tol=TOLERANCE, max_iter=sweeps,
+        damping=damping, jump=jump, tol=tol, max_iter=sweeps,
     )  # fmt: skip
     if not found.converged:
         raise RunError(f"rank: PageRank still changed by {found.delta:.1e} after {sweeps} sweeps")
