@@ -75,8 +75,8 @@ def extract(
     as_json: Json = False,
 ) -> None:
     """Text of every page of a plain file: id, page_id, url, text, title, outcome, reason."""
-    from pipelines.plain.extract import extract as extract_pages
     from pipelines.engine.runners import Engine
+    from pipelines.plain.extract import extract as extract_pages
 
     rows = extract_pages(pages, out, Engine("local", workers), settings or [])
     print(json.dumps({"rows": rows, "out": out}) if as_json else f"{rows:,} rows in {out}")

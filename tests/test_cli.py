@@ -148,7 +148,7 @@ def refused(done, code, *words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "web", "--set", "input=nowhere/*.warc.gz"), ("nowhere", "no file matches", "input")),
+        (("run", "web", "--set", "input=nowhere/*.warc.gz"), ("nowhere", "no file matches")),
         (("run", "web", "--set", "input=nowhere"), ("nowhere", "no such file")),
         (("run", "web"), ("input", "--set input=")),
         (("run", "wib"), ("wib", "did you mean 'web'")),

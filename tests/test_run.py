@@ -204,7 +204,7 @@ def test_killed_at_any_point_a_run_ends_the_same(crawl_files, done, tmp_path, po
     assert committed(ended) == committed(done)
     assert verify(ended) == []
     runs.clean(str(out))
-    assert not [p for p in out.rglob(".tmp-*")]
+    assert not list(out.rglob(".tmp-*"))
 
 
 def test_a_page_that_kills_its_reader_is_one_row_and_stays_so(tmp_path):

@@ -7,6 +7,8 @@ from typing import Any
 from pipelines.inspect.db import rows
 from pipelines.store import manifest
 
+Row = dict[str, Any]
+
 
 def funnel(run: manifest.Manifest) -> list[dict[str, Any]]:
     """Rows (stage, what, documents, tokens, cpu_seconds); tokens null before there is text.
@@ -15,11 +17,9 @@ def funnel(run: manifest.Manifest) -> list[dict[str, Any]]:
     in = out + sum of the reasons; remarks count documents that stay.
     """
     table: list[dict[str, Any]] = []
-    for stage, ask in (("extract", _extract), ("refine", _refine), ("dedup", _dedup),
-                       ("decide", _decide), ("pack", _pack)):  # fmt: skip
+    for stage, rows_of in _STAGES.items():
         if stage in run.stages:
-            before = table[-1] if table else None
-            table += ask(run, before)
+            table += rows_of(run, table[-1] if table else {})
     return table
 
 
@@ -27,7 +27,7 @@ def _cpu(run: manifest.Manifest, *stages: str) -> float:
     return round(sum(run.stages[s].cpu_seconds for s in stages if s in run.stages), 1)
 
 
-def _extract(run: manifest.Manifest, _: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _extract(run: manifest.Manifest, before: Row) -> list[dict[str, Any]]:
     record = run.stages["extract"]
     pages = sum(f.rows for f in record.tables["pages"])
     reasons = []
@@ -43,7 +43,7 @@ def _extract(run: manifest.Manifest, _: dict[str, Any] | None) -> list[dict[str,
     ]
 
 
-def _refine(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _refine(run: manifest.Manifest, before: Row) -> list[dict[str, Any]]:
     counts = run.stages["refine"].counts
     documents, tokens = counts.get("documents", 0), counts.get("tokens", 0)
     cpu = _cpu(run, "refine", "refine_classifier")
@@ -54,9 +54,9 @@ def _refine(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[
     ]
 
 
-def _dedup(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _dedup(run: manifest.Manifest, before: Row) -> list[dict[str, Any]]:
     counts = run.stages["dedup_clusters"].counts if "dedup_clusters" in run.stages else {}
-    documents, tokens = (before or {}).get("documents", 0), (before or {}).get("tokens", 0)
+    documents, tokens = before.get("documents", 0), before.get("tokens", 0)
     cpu = _cpu(run, "dedup", "dedup_pairs", "dedup_clusters")
     return [
         _row("dedup", "in", documents, tokens, cpu),
@@ -65,7 +65,7 @@ def _dedup(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[s
     ]
 
 
-def _decide(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
+def _decide(run: manifest.Manifest, before: Row) -> list[dict[str, Any]]:
     found = rows(
         run,
         "SELECT outcome, reason, count(*) documents, coalesce(sum(tokens), 0)::BIGINT tokens "
@@ -81,8 +81,8 @@ def _decide(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[
     ]  # fmt: skip
 
 
-def _pack(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[str, Any]]:
-    documents, tokens = (before or {}).get("documents", 0), (before or {}).get("tokens", 0)
+def _pack(run: manifest.Manifest, before: Row) -> list[dict[str, Any]]:
+    documents, tokens = before.get("documents", 0), before.get("tokens", 0)
     table = [_row("pack", "in", documents, tokens, _cpu(run, "pack"))]
     if run.tables("pack", "shard_stats"):
         found = rows(
@@ -95,6 +95,15 @@ def _pack(run: manifest.Manifest, before: dict[str, Any] | None) -> list[dict[st
         if left:
             table.append(_row("pack", "in no source", left))
     return table
+
+
+_STAGES = {
+    "extract": _extract,
+    "refine": _refine,
+    "dedup": _dedup,
+    "decide": _decide,
+    "pack": _pack,
+}
 
 
 def filters(run: manifest.Manifest) -> list[dict[str, Any]]:

@@ -275,9 +275,9 @@ def _ask_filters(table: pa.Table, asked: tuple[filters.Filter, ...], verdict: Ve
             mine = fresh[languages[fresh] == language]
             limits = filters.setting(asked, name, language)
             if limits is not None:
-                low = limits.min is not None and verdict.value[mine] < limits.min
+                low = np.nan if limits.min is None else limits.min
                 high = np.nan if limits.max is None else limits.max
-                verdict.threshold[mine] = np.where(low, limits.min, high)
+                verdict.threshold[mine] = np.where(verdict.value[mine] < low, low, high)
 
 
 def _ask_policy(table: pa.Table, section: Decide, verdict: Verdicts) -> None:
