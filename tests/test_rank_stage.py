@@ -276,6 +276,7 @@ def test_a_trusted_list_that_cannot_help_is_said_on_one_line(tmp_path):
     first = finish(files, tmp_path / "run", trusted=str(other))
     other.write_text("# checked\nsite1.org")
     assert finish(files, tmp_path / "run", trusted=str(other)).stages == first.stages
+    assert first.stages["rank"].counts["trusted"] == 1
     assert max(site_rows(first), key=lambda row: row["trust"])["site"] == "site1.org"
 
 

@@ -30,7 +30,8 @@ TEXTS = [
 @pytest.fixture(scope="module", params=TOKENIZERS)
 def other(request: pytest.FixtureRequest) -> tuple[str, Any]:
     """The same vocabulary and pattern in tiktoken's own code."""
-    tiktoken = pytest.importorskip("tiktoken")
+    import tiktoken
+
     known = bpe_openai.get_encoding(request.param)
     return request.param, tiktoken.Encoding(
         request.param,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -22,12 +23,12 @@ import pyarrow.parquet as pq
 from graph_rank.sites import clean_host, site_of
 from pipelines.errors import UserError, one_line
 from pipelines.recipe import Rank
-from pipelines.stages.rank_scores import ENDS, gather, read_trusted, score
+from pipelines.stages.rank_scores import ENDS, NoTrustedSite, gather, read_trusted, score
 from pipelines.store import files
 
 COLUMNS = ["site", "in_sites", "out_sites", "pagerank", "pagerank_pct", "harmonic", "harmonic_pct",
            "trust", "spam_mass"]  # fmt: skip
-BATCH = 1 << 16
+BATCH = 1 << 18
 _DEFAULTS = Rank()
 
 
@@ -70,9 +71,9 @@ def rank(
         )
     try:
         table = score(pairs, section, core)
-    except UserError as error:
+    except NoTrustedSite as error:
         raise UserError(f"--trusted: {trusted}: {error} (level {level})") from None
-    with files.storage_errors(out), files.scratch(out.rpartition("/")[0] or ".") as tmp:
+    with files.storage_errors(out), files.scratch(os.path.dirname(out) or ".") as tmp:
         pq.write_table(table.select(COLUMNS), tmp, compression="zstd")
         files.publish(tmp, out)
     found = int(pc.sum(table["out_sites"]).as_py() or 0)

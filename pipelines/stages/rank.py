@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 
 from graph_rank.authority import tiers
-from graph_rank.sites import site_of
+from graph_rank.sites import psl_version, site_of
 from pipelines.engine.beam_units import map_units
 from pipelines.engine.units import Journal, Unit, UnitResult, unit_key
 from pipelines.errors import RunError, UserError
@@ -26,9 +26,11 @@ from pipelines.fingerprint import code_hash
 from pipelines.recipe import Rank
 from pipelines.run_state import Run
 from pipelines.stages.rank_scores import (
+    NoTrustedSite,
     counted,
     cuts,
     fold,
+    found,
     gather,
     read_trusted,
     score_graph,
@@ -55,7 +57,8 @@ def plan(run: Run) -> list[Unit]:
     trusted = _trusted(section)
     asked = section.model_dump(mode="json", exclude={"trusted"})
     logical = sorted(f.logical for f in links)
-    key = unit_key(NAME, code_hash("pipelines.stages.rank"), asked, trusted, logical)
+    basis = [code_hash("pipelines.stages.rank"), psl_version(), asked, trusted, logical]
+    key = unit_key(NAME, basis)
     return [Unit(key, NAME, sum(f.bytes for f in links), (links, trusted))]
 
 
@@ -80,13 +83,15 @@ class RankWork:
         graph = fold(pairs, self.section)
         try:
             sites = score_graph(graph, self.section, trusted)
-        except UserError as error:
+        except NoTrustedSite as error:
             raise RunError(f"{KEY}: {self.section.trusted}: {error}") from None
         result = UnitResult(unit.key, unit.name, bytes_in=unit.size)
         result.tables["sites"] = [write_table(self.run_dir, "rank/sites", "sites", sites, 65536)]
         result.count("sites", len(graph.sites))
         result.count("edges", len(graph.source))
         result.count("links", graph.links)
+        if trusted:
+            result.count("trusted", len(found(trusted, graph)))
         result.cpu_seconds = time.process_time() - started
         Journal(self.run_dir, NAME).write(result)
         return result

@@ -32,6 +32,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+class NoTrustedSite(UserError):
+    """None of the trusted sites is in the link graph; who asked says whose list it was."""
+
+
 class Graph(NamedTuple):
     """Sites sorted by name, and one edge a pair: ids into `sites`, sorted by (target, source)."""
 
@@ -47,7 +51,7 @@ def score(pairs: pa.Table, section: Rank, trusted: Sequence[str]) -> pa.Table:
 
     pairs: source_site, target_site (strings or dictionaries of them, no nulls) and, where links
     were counted, links and nofollow_links; repeated pairs add up. trusted: names as in `pairs`;
-    with none, trust and spam_mass are null. Raises UserError when none of them is in the graph.
+    with none, trust and spam_mass are null. Raises NoTrustedSite when none is in the graph.
     """
     return score_graph(fold(counted(pairs, section), section), section, trusted)
 
@@ -57,7 +61,8 @@ def counted(pairs: pa.Table, section: Rank) -> pa.Table:
 
     A row without counts is one link.
     """
-    links = pairs["links"] if "links" in pairs.column_names else pa.array(_ones(pairs.num_rows))
+    counts = "links" in pairs.column_names
+    links = pairs["links"] if counts else pa.array(np.ones(pairs.num_rows, np.uint8))
     if "nofollow_links" in pairs.column_names and not section.nofollow:
         links = pc.subtract(links, pairs["nofollow_links"])
     table = pa.table([*map(_coded, _ends(pairs)), links], names=[*ENDS, "links"])
@@ -81,7 +86,7 @@ def fold(pairs: pa.Table, section: Rank) -> Graph:
     Links to oneself never count; links within one ICANN domain only if the section says so. A name
     without an ICANN domain (an address) is one of its own.
     """
-    ends = [_one_array(column) for column in _ends(pairs)]
+    ends = [column.combine_chunks() for column in _ends(pairs)]
     names = pc.unique(pa.concat_arrays([end.dictionary for end in ends])).drop_null()
     names = names.take(pc.sort_indices(names))
     source, target = (_ids(end, names) for end in ends)
@@ -107,9 +112,9 @@ def score_graph(graph: Graph, section: Rank, trusted: Sequence[str]) -> pa.Table
     central_pct = percentile(central)
     trust = mass = pa.nulls(n, pa.float64())
     if trusted:
-        core = np.isin(np.arange(n), _found(trusted, graph.sites))
+        core = np.isin(np.arange(n), found(trusted, graph))
         if not core.any():
-            raise UserError(f"none of the {len(trusted)} trusted sites is in the link graph")
+            raise NoTrustedSite(f"none of the {len(trusted)} trusted sites is in the link graph")
         trust = _settled(graph, section, core)
         mass = _spam_mass(rank, trust, around.outgoing == 0, section.damping)
     columns = {
@@ -126,6 +131,12 @@ def score_graph(graph: Graph, section: Rank, trusted: Sequence[str]) -> pa.Table
         "authority_tier": tiers(central_pct, cuts(section)).tolist(),
     }
     return pa.table(columns, schema=schemas.SITES)
+
+
+def found(trusted: Sequence[str], graph: Graph) -> Ints:
+    """Ids of those trusted sites that the graph has."""
+    places = pc.index_in(pa.array(trusted, pa.string()), value_set=graph.sites)
+    return places.drop_null().to_numpy()
 
 
 def cuts(section: Rank) -> dict[str, float]:
@@ -166,13 +177,13 @@ def _settled(graph: Graph, section: Rank, jump: NDArray[np.bool_] | None = None)
     damping = section.damping
     tol = max(PRECISION * (1 - damping) / damping, 1e-14)  # below is the noise of float64
     sweeps = math.ceil(math.log(tol / 2) / math.log(damping)) + 2
-    found = pagerank(
+    ranks = pagerank(
         graph.source, graph.target, len(graph.sites),
         damping=damping, jump=jump, tol=tol, max_iter=sweeps,
     )  # fmt: skip
-    if not found.converged:
-        raise RunError(f"rank: PageRank still changed by {found.delta:.1e} after {sweeps} sweeps")
-    return found.scores
+    if not ranks.converged:
+        raise RunError(f"rank: PageRank still changed by {ranks.delta:.1e} after {sweeps} sweeps")
+    return ranks.scores
 
 
 def _spam_mass(
@@ -193,10 +204,6 @@ def _spam_mass(
     return np.asarray(1 - GOOD_SHARE * linear[1] / linear[0])
 
 
-def _found(wanted: Sequence[str], names: pa.StringArray) -> Ints:
-    return pc.index_in(pa.array(wanted, pa.string()), value_set=names).drop_null().to_numpy()
-
-
 def _ends(pairs: pa.Table) -> list[pa.ChunkedArray]:
     return [pairs[name] for name in ENDS]
 
@@ -207,14 +214,6 @@ def _coded(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _merged(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
-
-
-def _one_array(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return column.combine_chunks()
-
-
-def _ones(rows: int) -> NDArray[np.uint8]:
-    return np.ones(rows, np.uint8)
 
 
 def _ids(end: pa.DictionaryArray, names: pa.StringArray) -> Ints:
