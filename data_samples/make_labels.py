@@ -2,8 +2,8 @@
 
     python data_samples/make_labels.py
 
-good: main texts of articles, documentation and forums. bad: texts of the link farm. Only sites
-whose name hashes even are taken, so that the other half of the crawl is unseen.
+good: main texts of articles, documentation and forums. bad: texts of the link farm. Only pages
+whose URL hashes even are taken, so that the other half is unseen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def labels() -> list[dict[str, str]]:
     for line in (HERE / "truth.jsonl").read_text(encoding="utf-8").splitlines():
         page = json.loads(line)
         text = page["main_text"]
-        if not text or text in seen or hashlib.sha256(page["site"].encode()).digest()[0] % 2:
+        if not text or text in seen or hashlib.sha256(page["url"].encode()).digest()[0] % 2:
             continue
         seen.add(text)
         if page["spam"]:

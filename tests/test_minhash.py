@@ -24,7 +24,7 @@ from quality.minhash import (
 from quality.shingles import jaccard, jaccard_pairs, shingle_blocks, shingle_hashes, shingle_sets
 
 UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "THAI", "LAO", "MYANMAR", "KHMER", "BOPOMOFO",
-            "YI SYLLABLE", "TAI LE", "TAI THAM", "NEW TAI LUE")  # fmt: skip
+            "YI SYLLABLE", "HENTAIGANA", "TAI LE", "TAI THAM", "NEW TAI LUE")  # fmt: skip
 WORDS = ["the", "Zug", "straße", "don't", "3.14", "snake_case", "Ärger", "A\u0308rger", "ПРИВЕТ",
          "ΟΔΟΣ", "οδος", "हिन्दी", "שָׁלוֹם", "한국어", "ﬁne", "ﬀ", "㎏", "½", "İ", "Ⅷ", "ａｂｃ",
          "中", "文字", "国語", "カタカナ", "ｶﾞ", "ひらがな", "か\u3099", "ไทย", "น้ำ", "ລາວ", "မြန်မာ",
