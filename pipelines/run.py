@@ -20,7 +20,18 @@ from pipelines.errors import RunError, UserError, one_line
 from pipelines.mixing import card, sources
 from pipelines.recipe import Recipe
 from pipelines.run_state import Run
-from pipelines.stages import decide, decide_ledger, extract, pack, rank, refine, refine_classifier
+from pipelines.stages import (
+    decide,
+    decide_ledger,
+    dedup,
+    dedup_clusters,
+    dedup_pairs,
+    extract,
+    pack,
+    rank,
+    refine,
+    refine_classifier,
+)
 from pipelines.store import files, manifest
 from pipelines.store.manifest import StageRecord
 from pipelines.store.tables import TableFile
@@ -59,11 +70,20 @@ STAGES = (
     Stage("rank", "rank", rank.plan, rank.execute, _fine),
     Stage("refine_classifier", "refine", refine_classifier.plan, refine_classifier.execute, _fine),
     Stage("refine", "refine", refine.plan, refine.execute, _row_for_row("texts", "signals")),
+    Stage("dedup", "dedup", dedup.plan, dedup.execute, _row_for_row("signatures")),
+    Stage("dedup_pairs", "dedup", dedup_pairs.plan, dedup_pairs.execute, _fine),
+    Stage(
+        "dedup_clusters",
+        "dedup",
+        dedup_clusters.plan,
+        dedup_clusters.execute,
+        _row_for_row("clusters"),
+    ),
     Stage("decide", "decide", decide.plan, decide.execute, _row_for_row("decisions")),
     Stage("ledger", "decide", decide_ledger.plan, decide_ledger.execute, decide_ledger.check_whole),
     Stage("pack", "pack", pack.plan, pack.execute, _fine),
 )
-NAMES = ("extract", "rank", "refine", "decide", "pack")
+NAMES = ("extract", "rank", "refine", "dedup", "decide", "pack")
 
 Watch = Callable[[str, list[Unit], Journal], Any]
 """Given a stage about to run, returns a context manager that shows its progress."""
@@ -100,6 +120,7 @@ def check(recipe: Recipe) -> None:
     sources.check(pack.where(recipe), recipe.refine.signals)
     rank.check(recipe.rank)
     refine.check(recipe)
+    dedup.check(recipe.dedup)
     decide.chosen(recipe.decide)
     name = recipe.extract.extractor
     if name != "trafilatura":
@@ -239,6 +260,9 @@ DISK_RATIO = {
     "rank": 0.4,
     "refine_classifier": 1.0,
     "refine": 1.2,
+    "dedup": 0.4,
+    "dedup_pairs": 0.05,
+    "dedup_clusters": 0.2,
     "decide": 0.5,
     "ledger": 0.3,
     "pack": 0.4,

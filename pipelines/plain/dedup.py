@@ -7,6 +7,7 @@ are exact copies, white space folded, which brings together texts without a word
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from graph_rank.components import components
 from pipelines.engine.runners import Engine
 from pipelines.engine.units import Journal
-from pipelines.errors import UserError
+from pipelines.errors import RunError, UserError
 from pipelines.recipe import Dedup, Recipe, Source
 from pipelines.run_state import Run
 from pipelines.stages import dedup as signing
@@ -58,7 +59,7 @@ def dedup(
         raise UserError(f"{out}: the output is Parquet; name it OUT.parquet")
     section = section or Dedup()
     signing.check(section)
-    work = out + ".work"
+    work = out + ".work" if files.is_local(out) else tempfile.mkdtemp()
     shutil.rmtree(work, ignore_errors=True)
     try:
         engine = replace(engine or Engine(), log=files.join(work, "journal", "worker.log"))
@@ -153,7 +154,7 @@ def _do(run: Run, stage: Any) -> None:
     for unit in units:
         result = Journal(run.dir, stage.NAME).read(unit.key)
         if result is None:
-            raise UserError(f"{stage.NAME}: unit {unit.name} left no result; run it again")
+            raise RunError(f"{stage.NAME}: unit {unit.name} left no result; run it again")
         for name, found in result.tables.items():
             tables.setdefault(name, []).extend(found)
     _commit(run, stage.NAME, tables)
