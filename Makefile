@@ -41,6 +41,10 @@ install: .venv/.project ## make .venv with the locked wheels and this checkout
 demo: install ## turn the sample crawl into shards and ask about them
 	$(BIN)/gristmill run demo --out $(RUN)
 	$(BIN)/gristmill funnel $(RUN)
+	$(BIN)/gristmill why $(RUN) https://matome-kagami.jp/matome/furuhon-no-nioi.html
+	$(BIN)/gristmill sql $(RUN) "SELECT language, count(*) AS documents, sum(tokens) AS tokens \
+	  FROM shards GROUP BY ALL ORDER BY tokens DESC"
+	@ls -l $(RUN)/shards
 
 test: install ## the tests, but for nightly ones and those that need real crawls
 	$(BIN)/python -m pytest $(ARGS)

@@ -21,7 +21,7 @@ from quality import urls
 
 
 def page(n: int) -> tuple[str, str]:
-    return f"https://site{n % 99991}.example.org/page/{n}", xxhash.xxh3_128_hexdigest(str(n))
+    return f"https://site{n % 99991}.example.org/page/{n}", xxhash.xxh3_128_hexdigest(b"%d" % n)
 
 
 def bucket_rows(numbers: list[int]) -> pa.Table:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.errors import UserError
 from pipelines.inspect.db import rows
 from pipelines.store import manifest
 
-_COLUMNS = "page_id, url, site, source, title, language, tokens, text"
+_SHOWN = (
+    "page_id, url, site, source, title, language, tokens, quality, outcome, reason, detail, partner"
+)
 
 
 def sample(
@@ -15,28 +18,26 @@ def sample(
 ) -> list[dict[str, Any]]:
     """Documents in the order of a hash of their id: the same ones on every call.
 
-    where: SQL over the columns of documents and decisions. dropped: those that decide took out.
+    where: SQL over the columns of decisions, documents and signals. dropped: those that decide
+    took out. `text` is the clean text, `text_before` the extracted one where cleaning changed it.
     """
-    decided = "decide" in run.stages
-    if decided:
-        table = (
-            f"SELECT {_prefixed()}, c.outcome, c.reason, c.detail, c.partner, c.captures, c.copies,"
-            " d.* EXCLUDE (page_id, url, site, source, title, language, tokens, text)"
-            " FROM documents d JOIN decisions c USING (page_id)"
-        )
-    else:
-        table = "SELECT * FROM documents"
+    if "decide" not in run.stages:
+        raise UserError(f"{run.run_dir}: nothing is decided yet; run up to stage decide")
     conditions = [f"({where})"] if where else []
-    if decided:
-        conditions.append("outcome <> 'kept'" if dropped else "outcome = 'kept'")
-    filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    wanted = f"{_COLUMNS}{', outcome, reason, detail, partner' if decided else ''}"
+    conditions.append("outcome <> 'kept'" if dropped else "outcome = 'kept'")
     return rows(
         run,
-        f"SELECT {wanted} FROM ({table}){filtered} ORDER BY md5(page_id), page_id LIMIT ?",
+        f"""
+        SELECT {_SHOWN}, text, nullif(text_before, text) AS text_before
+        FROM (SELECT c.*, d.* EXCLUDE ({_TWICE}, text, text_bytes),
+                     s.* EXCLUDE (page_id, language, script, tokens, quality),
+                     t.text, d.text AS text_before
+              FROM decisions c JOIN documents d USING (page_id) JOIN signals s USING (page_id)
+              JOIN texts t USING (page_id))
+        WHERE {" AND ".join(conditions)} ORDER BY md5(page_id), page_id LIMIT ?
+        """,
         [count],
     )
 
 
-def _prefixed() -> str:
-    return ", ".join(f"d.{name.strip()}" for name in _COLUMNS.split(","))
+_TWICE = "page_id, url, site, source, language, script"

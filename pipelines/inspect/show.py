@@ -134,6 +134,9 @@ def sample(found: list[dict[str, Any]], chars: int, as_json: bool) -> None:
         print(f"--- {safe(row['url'])} ({facts}) {row['page_id']}")
         if row["title"]:
             print(f"    {safe(row['title'])}")
+        if row["text_before"]:
+            gone = len(row["text_before"]) - len(row["text"])
+            print(f"    cleaning took {gone} characters; `--json` has the text before")
         text = row["text"]
         print(safe(text[:chars].replace("\r", "")) + (" ..." if len(text) > chars else ""))
         print()

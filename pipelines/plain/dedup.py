@@ -84,7 +84,7 @@ class _Given:
 
     files: list[TableFile] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)  # characters
+    lengths: list[int] = field(default_factory=list)  # characters, white space folded
     contents: bytearray = field(default_factory=bytearray)  # 16 bytes each
 
 
@@ -100,7 +100,7 @@ def _read(source: str, work: str) -> _Given:
             while row and size < _FILE_BYTES:
                 own_id, text = row
                 given.ids.append(own_id)
-                given.lengths.append(len(text))
+                given.lengths.append(len(" ".join(text.split())))
                 given.contents += bytes.fromhex(content_hash(text))
                 writer.add({"page_id": captures.hash_id(own_id), "site": None, "text": text})
                 size += len(text)
