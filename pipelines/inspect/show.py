@@ -186,5 +186,7 @@ def summary(manifest: Manifest, as_json: bool) -> None:
         )
     else:
         print(f"; tables in {manifest.run_dir}/")
+    if "refine" in manifest.stages and not manifest.tables("refine_classifier", "model"):
+        print("quality is null in every row: train a classifier by key refine.classifier")
     if failed > pages * 0.01:
         print(f"{failed:,} pages failed to be read: `gristmill funnel {manifest.run_dir}` says how")

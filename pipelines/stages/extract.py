@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from graph_rank.sites import psl_version
 from pipelines.engine.beam_units import map_units
 from pipelines.engine.isolate import Child, Fault
 from pipelines.engine.units import Journal, Unit, UnitResult, retry, unit_key
@@ -41,7 +42,7 @@ def plan(run: Run) -> list[Unit]:
     recipe = run.recipe
     section = recipe.extract.model_dump(mode="json")
     code = code_hash("pipelines.stages.extract", "quality.capture", _extractor_module(recipe))
-    basis = [code, section, recipe.sample, gates.identity(recipe.extract.gate)]
+    basis = [code, section, recipe.sample, psl_version(), gates.identity(recipe.extract.gate)]
     units = []
     for item in inputs.resolve(recipe.sources()):
         key = unit_key("extract", basis, item.path, item.size, item.mark, item.source)
