@@ -35,6 +35,7 @@ from quality.minhash import Signatures
 NAME = "dedup_pairs"
 ROWS_A_BUCKET = 500_000
 ROW_BYTES = 56
+PASS_BYTES = 256 << 20  # moved at a time; Beam's local runner takes about three times as much
 
 
 def plan(run: Run) -> list[Unit]:
@@ -72,7 +73,7 @@ def execute(run: Run, units: list[Unit]) -> None:
     keys = {u.payload[0]: u.key for u in units}
     buckets = units[0].payload[1]
     processes = run.engine.processes(sum(u.size for u in units), len(parts))
-    for wanted in shuffle.passes(sorted(keys), units[0].size):
+    for wanted in shuffle.passes(sorted(keys), units[0].size, PASS_BYTES):
 
         def build(pipeline: beam.Pipeline, wanted: list[int] = wanted) -> None:
             to_buckets = ToBuckets(run.dir, section, buckets, frozenset(wanted))

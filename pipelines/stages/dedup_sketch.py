@@ -17,9 +17,9 @@ from pipelines.recipe import Dedup
 from quality.minhash import NO_BAND, Signatures, bands
 
 SKETCHED = 128  # values of a signature that its sketch tells of, at most
-TAILS = 3.5  # standard errors: 1 pair in 4,000 at the very threshold falls beyond
+TAILS = 3.7  # standard errors: 1 pair in 5,000 at the very threshold falls beyond
 LEADERS = 4096  # the most leaders that a member of a hot group is compared to
-PARTNERS = 2  # the most of them that it is paired with, the likeliest
+PARTNERS = 4  # the most of them that it is paired with, the likeliest
 SAME = 0.95  # estimate from which a member follows its leader instead of becoming one
 Bits = NDArray[np.uint64]
 
