@@ -42,18 +42,24 @@ def start(crawl_files, tmp_path, out):
     return subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)
 
 
-def descendants(pid: int, marker: str) -> list[int]:
-    found = []
+def descendants(root: int, marker: str) -> list[int]:
+    """Processes below `root` whose command line holds `marker`."""
+    children: dict[int, list[int]] = {}
+    commands: dict[int, str] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_bytes().decode("latin-1")
             except (OSError, ValueError):
                 continue
-            if marker in command and (parent == pid or parent in descendants(pid, "python")):
-                found.append(int(entry.name))
-    return found
+            children.setdefault(parent, []).append(int(entry.name))
+    found, waiting = [], [root]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += [pid for pid in below if marker in commands[pid]]
+        waiting += below
+    return sorted(found)
 
 
 @pytest.mark.parametrize("victim", ["driver", "worker", "child"])
