@@ -44,8 +44,12 @@ def band_rows(signed: Signatures, count: int, first: int, order: Bits) -> BandRo
     words. order: uint64[documents]."""
     hashes = bands(signed, count)
     doc = first + np.arange(len(hashes))
-    repeated = (np.repeat(column, count, axis=0) for column in (doc, order, sketches(signed)))
-    rows = BandRows(hashes.ravel(), *repeated)
+    rows = BandRows(
+        hashes.ravel(),
+        np.repeat(doc, count),
+        np.repeat(order, count),
+        np.repeat(sketches(signed), count, axis=0),
+    )
     return take(rows, rows.hash != NO_BAND)
 
 
