@@ -62,7 +62,7 @@ def descendants(root: int, marker: str) -> list[int]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("victim", ["driver", "worker", "child"])
+@pytest.mark.parametrize("victim", ["driver", "worker"])
 def test_killed_ten_times_a_run_ends_the_same(crawl_files, expected, tmp_path, victim):
     out = tmp_path / "run"
     moments = random.Random(victim)
@@ -70,19 +70,11 @@ def test_killed_ten_times_a_run_ends_the_same(crawl_files, expected, tmp_path, v
     for _ in range(KILLS):
         process = start(crawl_files, tmp_path, out)
         time.sleep(3 + moments.random() * 12)
-        if victim == "driver":
-            targets = [process.pid]
-        else:
-            marker = "sdk_worker_main" if victim == "worker" else "engine.child"
-            targets = descendants(process.pid, marker)[:1]
-        for target in targets:
-            if process.poll() is None:
-                os.kill(target, signal.SIGKILL)
-                killed += 1
-        try:
-            process.wait(timeout=240)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"the run hangs after its {victim} was killed")
+        targets = [process.pid]
+        if victim == "worker":
+            targets = descendants(process.pid, "sdk_worker_main")[:1]
+        killed += kill(process, targets)
+        finished(process, victim)
         half = manifests.load(str(out))
         for file in half.named() if half else []:
             assert (out / file).exists()
@@ -92,3 +84,36 @@ def test_killed_ten_times_a_run_ends_the_same(crawl_files, expected, tmp_path, v
     ended = finish(recipe_for(crawl_files), out, 2)
     assert committed(ended) == expected
     assert verify(ended) == []
+
+
+def test_a_child_killed_while_it_reads_costs_nothing(crawl_files, expected, tmp_path):
+    """The page at hand is read again by a new child; the run itself goes on to its end."""
+    moments = random.Random("child")
+    killed = 0
+    for n in range(KILLS):
+        out = tmp_path / f"run-{n}"
+        process = start(crawl_files, tmp_path, out)
+        while process.poll() is None and not descendants(process.pid, "engine.child"):
+            time.sleep(0.05)
+        time.sleep(moments.random() * 3)
+        killed += kill(process, descendants(process.pid, "engine.child")[:1])
+        finished(process, "child")
+        assert process.returncode == 0, process.stderr.read()
+        assert committed(manifests.must_load(str(out))) == expected
+    assert killed >= 5, "too few kills hit a child at work to mean anything"
+
+
+def kill(process, targets: list[int]) -> int:
+    for target in targets if process.poll() is None else []:
+        try:
+            os.kill(target, signal.SIGKILL)
+        except ProcessLookupError:
+            return 0
+    return len(targets)
+
+
+def finished(process, victim: str) -> None:
+    try:
+        process.wait(timeout=240)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"the run hangs after its {victim} was killed")
