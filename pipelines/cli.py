@@ -41,6 +41,9 @@ def run(
     sample: Annotated[
         str | None, typer.Option(help="Share of sites to keep, by hash: 1% or 0.01.")
     ] = None,
+    links_only: Annotated[
+        bool, typer.Option("--links-only", help="Only pages, links and site ranks: no texts.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
     runner: Annotated[str, typer.Option(help="local, portable, flink or dataflow.")] = "local",
     workers: Annotated[int, typer.Option(help="Worker processes; 0: one a core.")] = 0,
@@ -53,6 +56,7 @@ def run(
     from pipelines.inspect import progress, show
 
     settings = [*(settings or []), *([f"sample={_share(sample)}"] if sample else [])]
+    settings += ["extract.links_only=true"] if links_only else []
     loaded = recipes.load(recipe, settings)
     out = out or f"runs/{Path(recipe).stem}"
     engine = Engine(check_profile(runner), workers, tuple(context.args))
