@@ -10,7 +10,7 @@ commit      one decisions file a documents file, row for row; what each rule bit
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def plan(run: Run) -> list[Unit]:
     basis = [
         code_hash("pipelines.stages.decide"),
         recipe.decide.model_dump(mode="json"),
-        [f._asdict() if hasattr(f, "_asdict") else f.__dict__ for f in chosen(recipe.decide)],
+        [asdict(f) for f in chosen(recipe.decide)],
         recipe.extract.agents,
         [f.logical for files_ in tables for f in files_],
     ]
@@ -161,7 +161,7 @@ class DecideWork:
         written, start = [], 0
         for file in documents:
             part = decisions.slice(start, file.rows)
-            written.append(write_table(self.run_dir, "decide/decisions", _stem(file), part, 65536))
+            written.append(write_table(self.run_dir, "decide/decisions", file.stem, part, 65536))
             start += file.rows
         return written
 
@@ -175,17 +175,13 @@ class DecideWork:
         for file in pages:
             count = int(pc.sum(is_revisit.slice(start, file.rows)).as_py() or 0)
             part, found = found.slice(0, count), found.slice(count)
-            written.append(write_table(self.run_dir, "decide/revisits", _stem(file), part))
+            written.append(write_table(self.run_dir, "decide/revisits", file.stem, part))
             start += file.rows
         return written
 
 
 PASSED_ON = ["page_id", "url", "site", "source", "language", "script", "tokens", "quality",
              "authority", "authority_tier", "cluster_size"]  # fmt: skip
-
-
-def _stem(file: TableFile) -> str:
-    return file.path.rsplit("/", 1)[-1].rsplit(".", 2)[0]
 
 
 def decide(

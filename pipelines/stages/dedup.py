@@ -43,7 +43,7 @@ def plan(run: Run) -> list[Unit]:
     section = run.recipe.dedup
     basis = [code_hash("pipelines.stages.dedup"), section.num_perm, section.seed]
     return [
-        Unit(unit_key(NAME, basis, stem(f), f.logical), stem(f), f.bytes, f)
+        Unit(unit_key(NAME, basis, f.stem, f.logical), f.stem, f.bytes, f)
         for f in run.manifest.tables("refine", "texts")
     ]
 
@@ -94,8 +94,3 @@ def from_column(signature: pa.ChunkedArray, num_perm: int) -> NDArray[np.uint32]
     data = np.frombuffer(packed.buffers()[1], "<u4") if len(packed) else np.zeros(0, "<u4")
     values = data.reshape(-1, num_perm)[packed.offset : packed.offset + len(packed)]
     return np.ascontiguousarray(values, np.uint32)
-
-
-def stem(file: TableFile) -> str:
-    """The unit's name in a committed file's path."""
-    return file.path.rsplit("/", 1)[-1].rsplit(".", 2)[0]

@@ -29,7 +29,7 @@ from pipelines.engine.units import Journal, Unit, UnitResult, unit_key
 from pipelines.fingerprint import code_hash
 from pipelines.recipe import Dedup
 from pipelines.run_state import Run
-from pipelines.stages.dedup import from_column, stem
+from pipelines.stages.dedup import from_column
 from pipelines.stages.dedup_sketch import margin
 from pipelines.store import files, schemas
 from pipelines.store.tables import TableFile, read_table, write_table
@@ -52,7 +52,7 @@ def plan(run: Run) -> list[Unit]:
         code_hash("pipelines.stages.dedup_clusters"),
         [section.threshold, section.num_perm],
         [f.logical for table in tables for f in table],
-        [stem(f) for f in tables[1]],
+        [f.stem for f in tables[1]],
     ]
     size = sum(f.bytes for f in tables[0])
     return [Unit(unit_key(NAME, basis), NAME, size, tables)]
@@ -102,7 +102,7 @@ class ClusterWork:
         written, start = [], 0
         for file in texts:
             part = clusters.slice(start, file.rows)
-            written.append(write_table(self.run_dir, "dedup/clusters", stem(file), part, 65536))
+            written.append(write_table(self.run_dir, "dedup/clusters", file.stem, part, 65536))
             start += file.rows
         return written
 

@@ -41,14 +41,9 @@ def plan(run: Run) -> list[Unit]:
         model.sha256 if model else None,
     ]
     return [
-        Unit(unit_key(NAME, basis, f.logical), stem(f), f.bytes, (f, model))
+        Unit(unit_key(NAME, basis, f.logical), f.stem, f.bytes, (f, model))
         for f in run.manifest.tables("extract", "documents")
     ]
-
-
-def stem(file: TableFile) -> str:
-    """The unit's name in a committed file's path."""
-    return file.path.rsplit("/", 1)[-1].rsplit(".", 2)[0]
 
 
 def check(recipe: Recipe) -> None:

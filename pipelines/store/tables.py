@@ -33,6 +33,11 @@ class TableFile:
     sha256: str
     logical: str  # hash of the rows themselves, whatever the Parquet encoding
 
+    @property
+    def stem(self) -> str:
+        """The unit's name, without the hash that names the content."""
+        return self.path.rsplit("/", 1)[-1].rsplit(".", 2)[0]
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
